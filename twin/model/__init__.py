@@ -1,0 +1,1 @@
+"""The cell world model: tokens, network, sampling, the transition kernel, training and files."""

@@ -1,0 +1,239 @@
+"""The contract of a plugin: Process, Port, View, ProcessConfig and the four kinds of update.
+
+A process never mutates. It reads the state through a `View`, and returns updates that the engine
+applies:
+
+* `Add`: increments, summed (fields, positions);
+* `Rate`: a contribution to a named rate; contributions of all processes add (hazards, sources)
+  or multiply (modifiers), so that their order does not matter;
+* `Set`: a new value; one process at most sets a port, checked at load;
+* `Structure`: births, deaths, changes of type, applied at the end of the tick in the order of ids.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from twin.kernels.random import Streams
+from twin.model.contract import WorldModel
+from twin.scenario.schema import Scenario
+from twin.state.cells import Column
+from twin.state.expression import Expression
+from twin.state.fields import Grid, Substances
+
+Float = NDArray[np.float64]
+
+
+class Phase(IntEnum):
+    """When in a tick a process runs."""
+
+    TIMELINE = 0  # what the experimenter does
+    SOURCES = 1  # what cells give to and take from their surroundings
+    FIELDS = 2
+    EXPOSURE = 3  # what the cells notice of it
+    TRANSITION = 4  # the cell world model
+    PHENOTYPE = 5  # cycle, death, rules
+    MECHANICS = 6
+    TRANSPORT = 7  # between compartments
+
+
+@dataclass(frozen=True)
+class Port:
+    """A named part of the state with its axes and unit ("1" for a pure number).
+
+    Cell ports have "cell" as their first axis; a rate's port is named where it is read and written.
+    `combine` says how several processes' rates join.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    units: str
+    combine: Literal["add", "multiply"] = "add"
+
+
+# The ports of the core; a plugin's own columns are ports too (`Process.columns`).
+POSITION = Port("position", ("cell", "axis"), "um")
+RADIUS = Port("radius", ("cell",), "um")
+ALIVE = Port("alive", ("cell",), "1")
+DEPTH = Port("depth", ("cell",), "count")
+EXPRESSION = Port("expression", ("cell", "gene"), "count")
+LATENT = Port("z", ("cell", "latent"), "1")
+DOSE = Port("dose", ("cell", "perturbation"), "nM")
+TIME_SINCE = Port("time_since", ("cell", "perturbation"), "h")
+EC50_FACTOR = Port("ec50_factor", ("cell",), "1")
+CLAMP = Port("clamp", ("cell", "gene"), "1")
+CONTACTS = Port("contacts", ("cell", "cell"), "1")
+CONCENTRATION = Port("concentration", ("substance", "z", "y", "x"), "nM")
+SOURCE = Port("source", ("substance", "z", "y", "x"), "nM/h")  # a rate: what is released
+SINK = Port("sink", ("substance", "z", "y", "x"), "1/h")  # a rate: first-order removal
+CORE_PORTS = (
+    POSITION,
+    RADIUS,
+    ALIVE,
+    DEPTH,
+    EXPRESSION,
+    LATENT,
+    DOSE,
+    TIME_SINCE,
+    EC50_FACTOR,
+    CLAMP,
+    CONTACTS,
+    CONCENTRATION,
+    Port("cell_type", ("cell",), "1"),
+    Port("id", ("cell",), "1"),
+    Port("birth", ("cell",), "tick"),
+    Port("group", ("cell",), "1"),
+)
+
+
+@dataclass(frozen=True)
+class Add:
+    """Increment a port by `value` (full shape of the port)."""
+
+    port: Port
+    value: Float
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Contribute `value` (full shape) to a rate; it holds until this process gives a new one."""
+
+    port: Port
+    value: Float
+
+
+@dataclass(frozen=True)
+class Set:
+    """Give a port a new value.
+
+    With `rows` (a slice of cells) only those rows are set, at once: this is how a transition
+    replaces the counts chunk by chunk, without a second copy of the population.
+    """
+
+    port: Port
+    value: Any  # an array of the port's shape; CSR for expression, clamp and contacts
+    rows: slice | None = None
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Births, deaths and changes of type, at the end of the tick.
+
+    divide : (event,) rows of cells that divide in two.
+    axis : (event, 3) unit vectors along which the daughters part; None: random.
+    die : (event,) rows of cells that are removed, with `cause`.
+    retype : (event,) rows whose type becomes `to_type` (event,) codes.
+    """
+
+    divide: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    axis: Float | None = None
+    die: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    cause: str = "removed"
+    retype: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    to_type: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
+
+
+Update = Add | Rate | Set | Structure
+
+
+class ProcessConfig(BaseModel):
+    """What a scenario may set of a process; frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class View:
+    """What a process sees of one compartment: read-only, at the start of its step.
+
+    time : h since the run began, at the start of the step.
+    tick : the integer clock.
+    names : categories of the coded columns (`names["cell_type"][code]`).
+    perturbations : columns of `dose` and `time_since`.
+    context : (type,) index of each cell type among the model's contexts.
+    """
+
+    compartment: str
+    time: float
+    tick: int
+    grid: Grid
+    substances: Substances
+    scenario: Scenario
+    model: WorldModel
+    streams: Streams
+    names: Mapping[str, tuple[str, ...]]
+    perturbations: tuple[str, ...]
+    context: NDArray[np.intp]
+    arrays: Mapping[str, NDArray[Any]]
+    rates: Mapping[str, Float]
+    expression: Expression
+    clamp: sp.csr_array
+    contacts: sp.csr_array
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return a port's array by its name; a rate is the join of all contributions."""
+        if name in self.arrays:
+            return self.arrays[name]
+        return self.rates[name]
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells the compartment holds."""
+        return len(self.arrays["id"])
+
+    @property
+    def ids(self) -> NDArray[np.uint64]:
+        """Ids of the cells, (cell,)."""
+        return self.arrays["id"]
+
+    @property
+    def spacing(self) -> float:
+        """Edge of a voxel, µm."""
+        return self.grid.spacing
+
+    def type_is(self, names: Iterable[str]) -> NDArray[np.bool_]:
+        """Return which cells are of one of these types, (cell,)."""
+        wanted = [i for i, name in enumerate(self.names["cell_type"]) if name in set(names)]
+        return np.isin(self.arrays["cell_type"], wanted)
+
+
+class Process(ABC):
+    """One mechanism. Subclasses are final; `Config` is what a scenario may set.
+
+    reads, writes : ports; the engine checks at load that what is read is there.
+    columns : per-cell columns that the process brings into the state.
+    phase : when in a tick it runs.
+    interval : h between its steps; None: every tick.
+    """
+
+    class Config(ProcessConfig):
+        """Nothing to set."""
+
+    reads: ClassVar[tuple[Port, ...]] = ()
+    writes: ClassVar[tuple[Port, ...]] = ()
+    columns: ClassVar[tuple[Column, ...]] = ()
+    phase: ClassVar[Phase]
+    interval: float | None = None
+
+    def __init__(self, config: ProcessConfig) -> None:
+        self.config = config
+
+    @classmethod
+    def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
+        """Return what is wrong with this scenario for this process, a sentence each."""
+        return []
+
+    def assumptions(self, scenario: Scenario, model: WorldModel) -> list[str]:
+        """Return what this process takes for granted, a sentence each, for the run's record."""
+        return []
+
+    @abstractmethod
+    def step(self, view: View, dt: float) -> Iterable[Update]:
+        """Return the updates of the next `dt` hours."""

@@ -1,0 +1,73 @@
+"""A trajectory's whole state: a Body of named compartments.
+
+What stands here is exactly what a checkpoint holds; nothing that matters hides in a process.
+"""
+
+from dataclasses import dataclass, field
+
+import networkx as nx
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from twin.state.cells import Cells
+from twin.state.expression import Expression
+from twin.state.fields import Grid
+
+Float = NDArray[np.float64]
+
+
+@dataclass
+class Lineage:
+    """Births and deaths since the last commit, one entry an event, in the order they happened."""
+
+    id: list[int] = field(default_factory=list)
+    parent: list[int] = field(default_factory=list)
+    tick: list[int] = field(default_factory=list)
+    event: list[str] = field(default_factory=list)
+
+    def record(self, cell: int, parent: int, tick: int, event: str) -> None:
+        """Note one event: "birth" or "death: <cause>"."""
+        self.id.append(cell)
+        self.parent.append(parent)
+        self.tick.append(tick)
+        self.event.append(event)
+
+
+@dataclass
+class Compartment:
+    """One tissue, organoid or pool.
+
+    concentration : (substance, z, y, x) nM.
+    contacts : (cell, cell) CSR, 1 where two cells touch; rebuilt by mechanics.
+    groups : tree of groups, cell ⊂ niche ⊂ organoid ⊂ organ; `cells.group` names a node by number.
+    rates : port → process → contribution; the last one of each process holds until it speaks again.
+    """
+
+    name: str
+    cells: Cells
+    expression: Expression
+    grid: Grid
+    concentration: Float
+    contacts: sp.csr_array
+    groups: "nx.DiGraph[int]"
+    rates: dict[str, dict[str, Float]] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+
+
+@dataclass
+class Body:
+    """All compartments of one trajectory and the organ network that ties them.
+
+    tick : ticks done since the start; time is `tick` × the scenario's tick, never a sum of floats.
+    network : its nodes are the compartments.
+    """
+
+    compartments: dict[str, Compartment]
+    network: "nx.DiGraph[str]"
+    tick: int = 0
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells all compartments hold."""
+        return sum(c.cells.n for c in self.compartments.values())

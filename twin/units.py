@@ -1,0 +1,192 @@
+"""The unit system, and the gate through which quantities come in.
+
+Inside there is one system: µm, h, nM, amol (1 nM·µm³ = 1e-6 amol = 0.602 molecules). A quantity of a
+user's file is text with a unit; it is parsed and checked here, and rounded to 12 digits so
+that two spellings of one quantity give one number. A bare number is refused.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from tokenize import TokenError
+from typing import Annotated, Any, Literal
+
+import pint
+from pydantic import BeforeValidator, WithJsonSchema
+
+MOLECULES_PER_AMOL = 602214.076  # 1/amol; Avogadro's number
+MOLECULES_PER_NM_UM3 = 0.602214076  # 1/(nM·µm³)
+
+# A registry of our own words: it loads at once and knows no unit that means something else here
+# (pint's own "U" is the katal-like enzyme unit, a cytokine's U is a bioassay's).
+_DEFINITIONS = """
+pico- = 1e-12 = p-
+femto- = 1e-15 = f-
+atto- = 1e-18 = a-
+nano- = 1e-9 = n-
+micro- = 1e-6 = µ- = μ- = u-
+milli- = 1e-3 = m-
+centi- = 1e-2 = c-
+kilo- = 1e3 = k-
+mega- = 1e6 = M-
+meter = [length] = m = metre
+second = [time] = s = sec
+minute = 60 * second = min
+hour = 60 * minute = h = hr
+day = 24 * hour = d
+week = 7 * day
+gram = [mass] = g
+mole = [substance] = mol
+molecule = mole / 6.02214076e23 = molecules
+dalton = gram / mole = Da
+liter = 1e-3 * meter ** 3 = L = l = litre
+molar = mole / liter = M
+activity_unit = [activity] = U = IU
+percent = 0.01 = % = pct
+"""
+
+
+@lru_cache(maxsize=1)
+def _registry() -> pint.UnitRegistry[float]:
+    registry: pint.UnitRegistry[float] = pint.UnitRegistry(None)
+    for line in _DEFINITIONS.strip().splitlines():
+        registry.define(line)
+    return registry
+
+
+_NUMBER_AND_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\d\s.+-].{0,40})?\s*$")
+
+
+def _parse(text: object, what: str, example: str) -> Any:
+    """Return the pint quantity that `text` spells, or raise ValueError with what would do."""
+    refusal = f"{text} is not {what}: write a number and a unit, like {example!r}"
+    found = _NUMBER_AND_UNIT.match(text) if isinstance(text, str) else None
+    if found is None or found[2] is None:
+        raise ValueError(refusal)
+    try:
+        unit = _registry().parse_units(found[2].strip().replace("^", "**"))
+    except (pint.PintError, TokenError, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(refusal) from error
+    return _registry().Quantity(float(found[1]), unit)
+
+
+def quantity(text: object, unit: str, what: str, example: str) -> float:
+    """Return `text` in `unit`, rounded to 12 digits.
+
+    Raises
+    ------
+    ValueError
+        If `text` is a bare number, cannot be parsed, or has another dimension.
+    """
+    parsed = _parse(text, what, example)
+    target = _registry().parse_units(unit)
+    if not parsed.is_compatible_with(target):
+        raise ValueError(f"{text!r} is not {what}: write a number and a unit, like {example!r}")
+    return round12(float(parsed.to(target).magnitude))
+
+
+def round12(value: float) -> float:
+    """Round to 12 significant digits: 0.01 µg/mL and 10 ng/mL are then one number."""
+    return float(f"{value:.12g}")
+
+
+def _kind(unit: str, what: str, example: str, *, signed: bool = False, zero: bool = True) -> Any:
+    def check(value: object) -> float:
+        number = quantity(value, unit, what, example)
+        if (number < 0 and not signed) or (number == 0 and not zero):
+            raise ValueError(f"{value} is below what is possible: {what} is {'>= 0' if zero else '> 0'}")
+        return number
+
+    schema = {"type": "string", "description": f"{what}, for example {example}", "examples": [example]}
+    return BeforeValidator(check), WithJsonSchema(schema)
+
+
+Hours = Annotated[float, *_kind("hour", "a time", "6 h")]
+PositiveHours = Annotated[float, *_kind("hour", "a time", "6 h", zero=False)]
+Micrometres = Annotated[float, *_kind("micrometer", "a length", "10 um", zero=False)]
+Position = Annotated[float, *_kind("micrometer", "a place", "0 um", signed=True)]
+Diffusivity = Annotated[float, *_kind("micrometer ** 2 / hour", "a diffusivity", "30 um^2/s")]
+PerHour = Annotated[float, *_kind("1 / hour", "a rate", "0.1 /h")]
+Clearance = Annotated[float, *_kind("micrometer ** 3 / hour", "a clearance", "1e4 um^3/h")]
+SecretionRate = Annotated[float, *_kind("attomole / hour", "a secretion rate", "5000 molecules/h")]
+MolarMass = Annotated[float, *_kind("gram / mole", "a molar mass", "20 kDa", zero=False)]
+SpecificActivity = Annotated[
+    float, *_kind("activity_unit / milligram", "a specific activity", "2.5e8 U/mg", zero=False)
+]
+
+
+@dataclass(frozen=True)
+class Concentration:
+    """An amount per volume as a user wrote it; `Substance` data turn it into nM.
+
+    `value` is in nM (molar), ng/mL (mass) or U/mL (activity).
+    """
+
+    value: float
+    kind: Literal["molar", "mass", "activity"]
+    text: str
+
+    def to_nanomolar(
+        self, molar_mass: float | None, specific_activity: float | None, name: str = "the substance"
+    ) -> float:
+        """Return the concentration in nM.
+
+        Parameters
+        ----------
+        molar_mass : g/mol, or None where not known.
+        specific_activity : U/mg, or None where not known.
+        name : for the message.
+
+        Raises
+        ------
+        ValueError
+            If what the conversion needs is not known.
+        """
+        if self.kind == "molar":
+            return self.value
+        if molar_mass is None:
+            raise ValueError(f"{self.text!r} needs the molar mass of {name}: add molar_mass, like '20 kDa'")
+        nanograms_per_ml = self.value
+        if self.kind == "activity":
+            if specific_activity is None:
+                raise ValueError(
+                    f"{self.text!r} needs the specific activity of {name}: "
+                    "add specific_activity, like '2.5e8 U/mg'"
+                )
+            nanograms_per_ml = self.value / specific_activity * 1e6
+        return round12(nanograms_per_ml / molar_mass * 1e3)
+
+
+_CONCENTRATIONS: tuple[tuple[Literal["molar", "mass", "activity"], str], ...] = (
+    ("molar", "nanomolar"),
+    ("mass", "nanogram / milliliter"),
+    ("activity", "activity_unit / milliliter"),
+)
+
+
+def concentration(text: object) -> Concentration:
+    """Parse a molar ("1 nM"), mass ("10 ng/mL") or activity ("100 U/mL") concentration.
+
+    Raises
+    ------
+    ValueError
+        If it is a bare number, negative, or no concentration.
+    """
+    if isinstance(text, Concentration):
+        return text
+    parsed = _parse(text, "a concentration", "100 U/mL")
+    for kind, unit in _CONCENTRATIONS:
+        target = _registry().parse_units(unit)
+        if parsed.is_compatible_with(target):
+            value = round12(float(parsed.to(target).magnitude))
+            if value < 0:
+                raise ValueError(f"{text} is negative: a dose or concentration is >= 0")
+            return Concentration(value, kind, str(text))
+    raise ValueError(f"{text!r} is not a concentration: write a number and a unit, like '100 U/mL' or '1 nM'")
+
+
+ConcentrationText = Annotated[
+    Concentration,
+    BeforeValidator(concentration),
+    WithJsonSchema({"type": "string", "examples": ["100 U/mL", "10 ng/mL", "1 nM"]}),
+]
