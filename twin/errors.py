@@ -72,9 +72,7 @@ class RunError(TwinError):
 def unknown_name(kind: str, name: str, known: Iterable[str], most: int = 8) -> str:
     """Say that `name` is no `kind`, naming the nearest known ones (or the first few)."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.6) or get_close_matches(
-        name.upper(), names, n=3, cutoff=0.6
-    )
+    near = get_close_matches(name, names, n=3, cutoff=0.6) or get_close_matches(name.upper(), names, n=3, cutoff=0.6)
     if near:
         return f"no {kind} is called {name!r}; did you mean {' or '.join(near)}?"
     shown = ", ".join(names[:most]) + (", …" if len(names) > most else "")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from twin.kernels.random import Streams
-from twin.model.contract import WorldModel
+from twin.model.contract import Condition, WorldModel
 from twin.scenario.schema import Scenario
 from twin.state.cells import Column
 from twin.state.expression import Expression
@@ -198,16 +198,39 @@ class View:
         """Edge of a voxel, µm."""
         return self.grid.spacing
 
+    def condition(self, rows: NDArray[np.intp] | None = None) -> Condition:
+        """Return what cells (all, or some rows) are and what is done to them, as the world model asks it."""
+        whole = Condition(
+            ids=self.ids,
+            context=self.context[self.arrays["cell_type"]],
+            depth=self.arrays["depth"],
+            dose=self.arrays["dose"],
+            time_since=self.arrays["time_since"],
+            ec50_factor=self.arrays["ec50_factor"],
+            clamp=self.clamp if self.clamp.nnz else None,
+        )
+        return whole if rows is None else whole.rows(rows)
+
     def type_is(self, names: Iterable[str]) -> NDArray[np.bool_]:
         """Return which cells are of one of these types, (cell,)."""
         wanted = [i for i, name in enumerate(self.names["cell_type"]) if name in set(names)]
         return np.isin(self.arrays["cell_type"], wanted)
 
 
+def known_cell_types(scenario: Scenario, model: WorldModel) -> set[str]:
+    """Return the cell types that can occur: the model's contexts and those of the compartments."""
+    known = set(model.contexts)
+    for compartment in scenario.compartments.values():
+        if compartment.cells.source == "model" and not isinstance(compartment.cells.composition, str):
+            known.update(compartment.cells.composition)
+    return known
+
+
 class Process(ABC):
     """One mechanism. Subclasses are final; `Config` is what a scenario may set.
 
     reads, writes : ports; the engine checks at load that what is read is there.
+    sets : those of `writes` that the process gives as `Set`; one process at most sets a port.
     columns : per-cell columns that the process brings into the state.
     phase : when in a tick it runs.
     interval : h between its steps; None: every tick.
@@ -218,6 +241,7 @@ class Process(ABC):
 
     reads: ClassVar[tuple[Port, ...]] = ()
     writes: ClassVar[tuple[Port, ...]] = ()
+    sets: ClassVar[tuple[Port, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = ()
     phase: ClassVar[Phase]
     interval: float | None = None

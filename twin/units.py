@@ -8,6 +8,7 @@ that two spellings of one quantity give one number. A bare number is refused.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from tokenize import TokenError
 from typing import Annotated, Any, Literal
 
@@ -56,6 +57,9 @@ def _registry() -> pint.UnitRegistry[float]:
 
 _NUMBER_AND_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\d\s.+-].{0,40})?\s*$")
 
+_TERM = r"[A-Za-zµμ%]+(?:\s*\*\*\s*-?\d{1,2})?"
+_UNIT = re.compile(rf"(?:/\s*)?{_TERM}(?:(?:\s*[*/]\s*|\s+){_TERM})*")
+
 
 def _parse(text: object, what: str, example: str) -> Any:
     """Return the pint quantity that `text` spells, or raise ValueError with what would do."""
@@ -63,8 +67,13 @@ def _parse(text: object, what: str, example: str) -> Any:
     found = _NUMBER_AND_UNIT.match(text) if isinstance(text, str) else None
     if found is None or found[2] is None:
         raise ValueError(refusal)
+    spelt = found[2].strip().replace("^", "**")
+    if not _UNIT.fullmatch(spelt):  # pint evaluates what it is given; some texts crash it
+        raise ValueError(refusal)
+    if not isfinite(float(found[1])):
+        raise ValueError(f"{text} is too large a number")
     try:
-        unit = _registry().parse_units(found[2].strip().replace("^", "**"))
+        unit = _registry().parse_units(f"1{spelt}" if spelt.startswith("/") else spelt)
     except (pint.PintError, TokenError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(refusal) from error
     return _registry().Quantity(float(found[1]), unit)
@@ -106,6 +115,7 @@ PositiveHours = Annotated[float, *_kind("hour", "a time", "6 h", zero=False)]
 Micrometres = Annotated[float, *_kind("micrometer", "a length", "10 um", zero=False)]
 Position = Annotated[float, *_kind("micrometer", "a place", "0 um", signed=True)]
 Diffusivity = Annotated[float, *_kind("micrometer ** 2 / hour", "a diffusivity", "30 um^2/s")]
+Speed = Annotated[float, *_kind("micrometer / hour", "a speed", "10 um/min")]
 PerHour = Annotated[float, *_kind("1 / hour", "a rate", "0.1 /h")]
 Clearance = Annotated[float, *_kind("micrometer ** 3 / hour", "a clearance", "1e4 um^3/h")]
 SecretionRate = Annotated[float, *_kind("attomole / hour", "a secretion rate", "5000 molecules/h")]
@@ -150,8 +160,7 @@ class Concentration:
         if self.kind == "activity":
             if specific_activity is None:
                 raise ValueError(
-                    f"{self.text!r} needs the specific activity of {name}: "
-                    "add specific_activity, like '2.5e8 U/mg'"
+                    f"{self.text!r} needs the specific activity of {name}: add specific_activity, like '2.5e8 U/mg'"
                 )
             nanograms_per_ml = self.value / specific_activity * 1e6
         return round12(nanograms_per_ml / molar_mass * 1e3)

@@ -37,9 +37,7 @@ def tokens_of(counts: NDArray[np.integer]) -> NDArray[np.uint16]:
     return _TABLE[np.minimum(counts, 10_000)]
 
 
-def counts_of(
-    tokens: NDArray[np.integer], ids: NDArray[np.uint64], genes: NDArray[np.integer]
-) -> NDArray[np.int32]:
+def counts_of(tokens: NDArray[np.integer], ids: NDArray[np.uint64], genes: NDArray[np.integer]) -> NDArray[np.int32]:
     """Return a count inside each level: exact below 100, else drawn evenly inside the bin.
 
     The draw is a hash of (cell id, gene, level): the same cell's unchanged entry always gives the

@@ -93,6 +93,7 @@ class WorldModel(ABC):
     composition : (context,) share of each context among the control cells it was trained on.
     perturbations : what it can do to a cell.
     latent_size : numbers in z; 0 where the model keeps no latent.
+    notes : what a run has to record of it, a sentence each (an EC50 that is a choice, its training data).
     """
 
     name: str
@@ -101,6 +102,7 @@ class WorldModel(ABC):
     composition: Float
     perturbations: tuple[Perturbation, ...]
     latent_size: int
+    notes: tuple[str, ...] = ()
 
     @property
     @abstractmethod

@@ -166,8 +166,11 @@ class Reception(Document):
     competence: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
         default_factory=dict, description="Fixed receptor competence by cell type, instead of the model's."
     )
-    ec50: ConcentrationText | None = Field(None, description="Instead of the model's own.")
-    hill: float | None = Field(None, gt=0, le=10)
+    ec50: ConcentrationText | None = Field(
+        None,
+        description="Local concentration of half effect: the model's whole dose axis, the trained dose "
+        "included, is scaled by it (a relative potency). Without it: the model's own.",
+    )
 
 
 class Signalling(Document):

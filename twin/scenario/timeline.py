@@ -89,7 +89,5 @@ def whole_ticks(hours: float, tick: float, what: str) -> int:
     count = round(hours / tick)
     if abs(count * tick - hours) > 1e-9 * max(1.0, hours):
         low = int(hours / tick) * tick
-        raise ValueError(
-            f"{what}: {hours:g} h is no multiple of the tick {tick:g} h; {low:g} or {low + tick:g} h is"
-        )
+        raise ValueError(f"{what}: {hours:g} h is no multiple of the tick {tick:g} h; {low:g} or {low + tick:g} h is")
     return count

@@ -1,0 +1,5 @@
+"""The plugin `dosing`: what the experimenter does, and when."""
+
+from twin_dosing.process import Dosing
+
+__all__ = ["Dosing"]

@@ -1,0 +1,86 @@
+"""Which cells can receive a substance, and the conditions under which the world model is asked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import unknown_name
+from twin.kernels.exposure import gate_receptor
+from twin.model.contract import Condition, WorldModel
+from twin.process import View, known_cell_types
+from twin.scenario.schema import Reception, Scenario
+
+Float = NDArray[np.float64]
+
+NO_DEPTH = 10_000.0  # counts; stands for a type without cells here, whose rate nobody reads; our choice
+
+
+def type_rates(view: View, genes: Sequence[int]) -> Float:
+    """Return the mean expected rates of each cell type, untreated, (type, gene), counts per 10,000.
+
+    The mean is the model's answer at the centre of the latent (z = 0) and at the type's median depth.
+    """
+    code, depth = view["cell_type"], view["depth"]
+    n, n_perturbations = len(view.names["cell_type"]), len(view.perturbations)
+    medians = [np.median(depth[code == i]) if (code == i).any() else NO_DEPTH for i in range(n)]
+    untreated = Condition(
+        ids=np.arange(n, dtype=np.uint64),
+        context=view.context,
+        depth=np.asarray(medians, dtype=np.float64),
+        dose=np.zeros((n, n_perturbations)),
+        time_since=np.full((n, n_perturbations), np.nan),
+        ec50_factor=np.ones(n),
+    )
+    return view.model.expected(np.zeros((n, view.model.latent_size), np.float32), untreated, genes)
+
+
+def clamp_factors(view: View, genes: Sequence[int]) -> Float:
+    """Return the clamp factors of some genes, (cell, gene): 1 = free, 0 = knocked out."""
+    factors = np.ones((view.n_cells, len(genes)))
+    stored = view.clamp.tocoo()
+    for column, gene in enumerate(genes):
+        hit = stored.col == gene
+        factors[stored.row[hit], column] = stored.data[hit]
+    return factors
+
+
+def competence_of(view: View, reception: Reception) -> Float:
+    """Return each cell's receptor competence in [0, 1], (cell,); 0 for the dead.
+
+    Rates are read, not raw counts (both subunits are seldom counted in one cell that has the
+    receptor), and a rate is that of the cell's type: at the trained dose a type's measured effect
+    already contains its receptor level, so a type that has the receptor at all has competence 1, times
+    the cell's own clamp factor of the scarcest subunit. `competence` of the scenario stands in for
+    a type's 0 or 1; the clamp of a cell still acts on it.
+    """
+    genes = [view.model.genes.index(gene) for gene in reception.receptor]
+    code, factors = view["cell_type"], clamp_factors(view, genes)
+    if genes:
+        competence = gate_receptor(type_rates(view, genes), factors, code, reception.detection)
+    else:
+        competence = np.ones(view.n_cells)
+    for name, value in reception.competence.items():
+        mine = view.type_is([name])
+        competence[mine] = value * np.clip(factors[mine], 0.0, 1.0).min(axis=1, initial=1.0)
+    return np.where(view["alive"], competence, 0.0)
+
+
+def reception_faults(scenario: Scenario, model: WorldModel) -> list[str]:
+    """Return which names of the receptions stand for nothing, a sentence each."""
+    faults, types = [], known_cell_types(scenario, model)
+    for i, reception in enumerate(scenario.signalling.reception):
+        where = f"signalling.reception[{i}]"
+        if reception.substance not in scenario.substances:
+            faults.append(f"{where}: {unknown_name('substance', reception.substance, scenario.substances)}")
+        faults += [
+            f"{where}.receptor: {unknown_name('gene of the world model', gene, model.genes)}"
+            for gene in reception.receptor
+            if gene not in model.genes
+        ]
+        faults += [
+            f"{where}.competence: {unknown_name('cell type', name, types)}"
+            for name in reception.competence
+            if name not in types
+        ]
+    return faults

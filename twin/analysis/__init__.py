@@ -1,0 +1,1 @@
+"""From results and models to answers: scores, evaluation, summaries of a run."""

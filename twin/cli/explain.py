@@ -1,0 +1,13 @@
+"""`twin explain`: the plan of a scenario."""
+
+import typer
+
+from twin.cli.options import File, Sets
+
+
+def explain(file: File, sets: Sets = None) -> None:
+    """Print what running FILE would do: compartments, processes in order, assumptions, cost."""
+    from twin.engine.plan import check_file
+
+    _, plan = check_file(file, sets or ())
+    typer.echo(plan.describe())

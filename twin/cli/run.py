@@ -1,0 +1,128 @@
+"""`twin run`: from a scenario file to a run store, a summary and pictures."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from twin import registry
+from twin.cli.options import File, Quiet, Sets, Workers
+from twin.errors import InputError, RunError, TwinError
+
+
+def run(
+    file: File,
+    out: Annotated[Path, typer.Option(help="Folder of the run store; a new one.")],
+    sets: Sets = None,
+    workers: Workers = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was interrupted, from its last commit.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the scenario in FILE and leave a run store in OUT."""
+    carry_out(file, out, sets or (), workers=workers, resume=resume, quiet=quiet)
+
+
+def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resume: bool, quiet: bool) -> None:
+    """Check, run, summarise and draw one scenario.
+
+    Raises
+    ------
+    InputError
+        If the scenario or the place for the run cannot be used; then nothing is left behind.
+    RunError
+        If the run stopped half-way.
+    """
+    check_out(out, resume=resume)
+    from twin.cli.progress import ProgressLine
+    from twin.engine.plan import check_file
+    from twin.engine.simulation import simulate
+
+    loaded, plan = check_file(file, sets)
+    scenario = loaded.scenario
+    if not quiet:
+        cells = sum(plan.n_cells.values())
+        typer.echo(f"{scenario.name}: {cells:,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks")
+        for sentence in plan.assumptions:
+            typer.echo(f"  taken for granted: {sentence}")
+    again = ["twin", "run", str(file), "--out", str(out), *(w for s in sets for w in ("--set", s)), "--resume"]
+    try:
+        if quiet:
+            simulate(loaded, out, workers=workers, resume=resume)
+        else:
+            with ProgressLine(plan.n_ticks, scenario.duration, scenario.replicates) as line:
+                simulate(loaded, out, workers=workers, resume=resume, on_progress=line.update)
+    except KeyboardInterrupt:
+        typer.echo(f"twin: interrupted; {_how_to_go_on(out, again)}", err=True)
+        raise typer.Exit(130) from None
+    except OSError as error:
+        message = f"{error.filename or out}: {error.strerror or error}"
+        if _is_begun(out):
+            raise RunError(f"the run stopped ({message}); {_how_to_go_on(out, again)}") from error
+        raise InputError(f"the run could not begin ({message})") from error
+    _show(out, quiet=quiet)
+
+
+def _show(out: Path, *, quiet: bool) -> None:
+    """Print the summary of a finished run, its pictures, and where everything is."""
+    if not quiet:
+        from twin.analysis.summary import report
+
+        typer.echo(report(out))
+    for picture in _pictures(out):
+        typer.echo(str(picture))
+    typer.echo(str(out))
+    if not quiet:
+        typer.echo(f'in Python: import twin; run = twin.open_run("{out}")')
+
+
+def _pictures(out: Path) -> list[Path]:
+    """Draw the run beside its store; a run is never lost to a picture that cannot be drawn."""
+    try:
+        return list(registry.command("pictures")(out, pictures_of(out)))
+    except TwinError as error:
+        typer.echo(f"twin: no pictures: {error}", err=True)
+        return []
+
+
+def pictures_of(out: Path) -> Path:
+    """Return the folder of a run's pictures: beside the store, which holds Zarr only."""
+    return out.with_name(f"{out.name}-pictures")
+
+
+def check_out(out: Path, *, resume: bool) -> None:
+    """Refuse a place for a run that cannot be one, before anything is computed.
+
+    Raises
+    ------
+    InputError
+        If something is there already (without `resume`), nothing is there (with it), or nothing can
+        be written there.
+    """
+    if resume and not _is_begun(out):
+        raise InputError(f"--resume: there is no run in {out}")
+    try:
+        taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+        if taken and not resume:
+            raise InputError(f"{out} exists already: choose another --out, or go on with --resume")
+        place = out.absolute()
+        while not place.exists():
+            place = place.parent
+        with TemporaryDirectory(dir=place, prefix=".twin-"):
+            pass
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror or error}") from error
+
+
+def _is_begun(out: Path) -> bool:
+    return (out / "zarr.json").is_file()
+
+
+def _how_to_go_on(out: Path, command: Sequence[str]) -> str:
+    if not _is_begun(out):
+        return "nothing was written"
+    return f"what is committed stays; go on with: {shlex.join(command)}"

@@ -1,0 +1,14 @@
+"""The subcommands of this package: where each one is, and what it is for. Nothing is imported here.
+
+To add one: write its module, add its line. Other distributions bring theirs through the
+entry-point group `twin.commands`.
+"""
+
+COMMANDS = {
+    "demo": ("twin.cli.demo:demo", "Run the demonstration: interferon spreads through a patch of immune cells."),
+    "run": ("twin.cli.run:run", "Run a scenario and leave a run store."),
+    "check": ("twin.cli.check:check", "Say whether a scenario can be run, and what is wrong with it."),
+    "explain": ("twin.cli.explain:explain", "Print the plan: who runs when, on what assumptions, at what cost."),
+    "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
+    "plugins": ("twin.cli.plugins:plugins", "List plugins, world models and commands that are installed."),
+}

@@ -1,0 +1,184 @@
+"""Updates applied to a compartment: the only place where a trajectory's state changes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from twin.kernels.random import Streams, daughter_ids
+from twin.process import CLAMP, CONCENTRATION, CONTACTS, EXPRESSION, Add, Port, Rate, Set, Structure, Update
+from twin.state.body import Compartment
+from twin.state.expression import Expression
+
+Float = NDArray[np.float64]
+
+
+@dataclass
+class Pending:
+    """What waits for the end of the tick: structural changes with the process that asked for them."""
+
+    structures: list[tuple[str, Structure]] = field(default_factory=list)
+
+
+def apply_updates(home: Compartment, process: str, updates: Iterable[Update], pending: Pending) -> None:
+    """Apply one process's updates.
+
+    `Set` with rows (a chunk) is applied while the process still yields, so that a transition holds one chunk at a
+    time; everything else when the process has finished, increments first.
+    """
+    later: list[Update] = []
+    for update in updates:
+        if isinstance(update, Set) and update.rows is not None:
+            _set_rows(home, update)
+        elif isinstance(update, Structure):
+            pending.structures.append((process, update))
+        else:
+            later.append(update)
+    for update in later:
+        if isinstance(update, Add):
+            target = array_of(home, update.port)
+            assert target.shape == update.value.shape, (process, update.port.name, update.value.shape)
+            target += update.value
+        elif isinstance(update, Rate):
+            home.rates.setdefault(update.port.name, {})[process] = update.value
+        elif isinstance(update, Set):
+            _set(home, update)
+
+
+def array_of(home: Compartment, port: Port) -> NDArray[np.generic]:
+    """Return the state's own array behind a dense port."""
+    if port.name == CONCENTRATION.name:
+        return home.concentration
+    if port.name in home.cells.extra:
+        return home.cells.extra[port.name]
+    return np.asarray(getattr(home.cells, port.name))
+
+
+def joined_rate(home: Compartment, port: Port, shape: tuple[int, ...]) -> Float:
+    """Return the sum (or product) of all contributions to a rate, in the order of process names."""
+    total = np.zeros(shape) if port.combine == "add" else np.ones(shape)
+    for _, value in sorted(home.rates.get(port.name, {}).items()):
+        total = total + value if port.combine == "add" else total * value
+    return total
+
+
+def _set_rows(home: Compartment, update: Set) -> None:
+    assert update.rows is not None
+    if update.port.name == EXPRESSION.name:
+        home.expression.replace(update.rows, update.value)
+    else:
+        array_of(home, update.port)[update.rows] = update.value
+
+
+def _set(home: Compartment, update: Set) -> None:
+    name, value = update.port.name, update.value
+    if name == EXPRESSION.name:
+        for rows in home.expression.slices():
+            home.expression.replace(rows, value[rows])
+    elif name == CONTACTS.name:
+        home.contacts = value
+    elif name == CLAMP.name:
+        home.cells.clamp = value
+    else:
+        array_of(home, update.port)[...] = value
+
+
+def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Streams) -> None:
+    """Apply births, deaths and changes of type at the end of a tick, in the order of cell ids.
+
+    A cell that several processes touch dies rather than divides, and divides once. A mother gives way to two
+    daughters: ids hashed from (mother, tick, sibling), halves of her volume and depth, her transcripts dealt out
+    between them one by one, her z, clamps and sensitivity inherited; plugins' columns as they declare.
+    """
+    if not pending.structures:
+        return
+    cells = home.cells
+    dead: dict[int, str] = {}
+    axis: dict[int, Float | None] = {}
+    for _, s in pending.structures:
+        for row in s.die:
+            dead.setdefault(int(row), s.cause)
+        for k, row in enumerate(s.divide):
+            axis.setdefault(int(row), None if s.axis is None else s.axis[k])
+        for row, code in zip(s.retype, s.to_type, strict=True):
+            cells.cell_type[row] = code
+            home.lineage.record(int(cells.id[row]), int(cells.parent[row]), tick, "type")
+    pending.structures.clear()
+    mothers = np.array(sorted(set(axis) - set(dead), key=lambda r: int(cells.id[r])), dtype=np.intp)
+    for row in sorted(dead, key=lambda r: int(cells.id[r])):
+        home.lineage.record(int(cells.id[row]), int(cells.parent[row]), tick, f"death: {dead[row]}")
+    gone = np.zeros(cells.n, dtype=np.bool_)
+    gone[list(dead)] = True
+    gone[mothers] = True
+    keep = np.flatnonzero(~gone)
+    if not gone.any():
+        return
+    rows = np.concatenate([keep, mothers, mothers])
+    old_ids = cells.id.copy()
+    home.expression = _dealt(home, keep, mothers, old_ids, streams)
+    home.rates = {port: {p: _reindexed(value, rows) for p, value in by.items()} for port, by in home.rates.items()}
+    new = cells.take(rows)
+    n_keep, n_mothers = len(keep), len(mothers)
+    for sibling in (0, 1):
+        here = slice(n_keep + sibling * n_mothers, n_keep + (sibling + 1) * n_mothers)
+        new.parent[here] = old_ids[mothers]
+        new.id[here] = daughter_ids(old_ids[mothers], tick, sibling)
+        new.birth[here] = tick
+        new.radius[here] *= 0.5 ** (1 / 3)
+        new.depth[here] *= 0.5
+        direction = _directions(axis, mothers, old_ids, streams)
+        new.position[here] += (0.5 - sibling) * direction * new.radius[here][:, None]
+        for column in cells.columns:
+            if column.inherit == "share":
+                new.extra[column.name][here] *= 0.5
+            elif column.inherit == "zero":
+                new.extra[column.name][here] = 0.0
+        for cell, parent in zip(new.id[here], new.parent[here], strict=True):
+            home.lineage.record(int(cell), int(parent), tick, "birth")
+    home.cells = new
+    bridge = home.contacts.tocsr()[rows][:, rows]
+    home.contacts = sp.csr_array(bridge)
+
+
+def _dealt(
+    home: Compartment, keep: NDArray[np.intp], mothers: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams
+) -> Expression:
+    """Return the expression of the kept cells, then of the first, then of the second daughters."""
+    kept = home.expression.rebuild(keep)
+    if len(mothers) == 0:
+        return kept
+    counts = home.expression.to_counts(ids)[mothers]
+    owner = np.repeat(ids[mothers], np.diff(counts.indptr))
+    u = streams.stream("deal transcripts").uniform_at(owner, counts.indices.astype(np.uint64))
+    first = _binomial_half(counts.data.astype(np.int64), u)
+    parts = []
+    for share in (first, counts.data - first):
+        part = sp.csr_array((share.astype(np.int32), counts.indices, counts.indptr), shape=counts.shape)
+        part.eliminate_zeros()
+        part.sort_indices()
+        parts.append(Expression.from_counts(part, home.expression.chunk_size))
+    return kept.rebuild(np.arange(len(keep), dtype=np.intp), parts)
+
+
+def _binomial_half(n: NDArray[np.int64], u: Float) -> NDArray[np.int64]:
+    """Return Binomial(n, 1/2) by inverse CDF, (entry,)."""
+    return np.minimum(binom.ppf(u, n, 0.5), n).astype(np.int64)
+
+
+def _directions(
+    axis: dict[int, Float | None], mothers: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams
+) -> Float:
+    """Return the axis of each division: the process's, else a random one, (mother, 3)."""
+    random = streams.stream("division axis").normal(ids[mothers], 3)
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    given = [axis[int(row)] for row in mothers]
+    chosen = [random[i] if g is None else g for i, g in enumerate(given)]
+    return np.asarray(chosen, dtype=np.float64).reshape(len(mothers), 3)
+
+
+def _reindexed(value: Float, rows: NDArray[np.intp]) -> Float:
+    """Return a rate's contribution for the new rows; a field's is left alone."""
+    return value if value.ndim == 4 else value[rows]

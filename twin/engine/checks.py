@@ -1,0 +1,208 @@
+"""What a scenario says that cannot be: names that are not there, times off the clock, places off the box."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+
+from twin.data.peek import Contents, peek
+from twin.errors import Fault, InputError, unknown_name
+from twin.model.contract import WorldModel
+from twin.scenario.load import LoadedScenario
+from twin.scenario.overlay import Key
+from twin.scenario.schema import Compartment, Scenario
+from twin.scenario.timeline import AddSubstance, KnockOut, RemoveCells, WashOut, whole_ticks
+from twin.units import Concentration
+
+WALLS = tuple(f"{axis}_{side}" for axis, side in product("xyz", ("low", "high")))
+
+
+class Findings:
+    """Faults of one scenario, collected while it is read through."""
+
+    def __init__(self, loaded: LoadedScenario) -> None:
+        self.loaded = loaded
+        self.faults: list[Fault] = []
+
+    def add(self, loc: Sequence[Key], message: str) -> None:
+        """Note one fault."""
+        self.faults.append(self.loaded.fault(loc, message))
+
+    def name(self, loc: Sequence[Key], kind: str, name: str | None, known: Iterable[str]) -> None:
+        """Note a name that is not among the known ones; None is no name."""
+        names = tuple(known)
+        if name is not None and name not in names:
+            self.add(loc, unknown_name(kind, name, names))
+
+    def ticks(self, loc: Sequence[Key], hours: float | None) -> None:
+        """Note a time that is no multiple of the tick."""
+        if hours is None:
+            return
+        try:
+            whole_ticks(hours, self.loaded.scenario.tick, "")
+        except ValueError as error:
+            self.add(loc, str(error).removeprefix(": "))
+
+    def nanomolar(self, loc: Sequence[Key], dose: object, substance: str) -> None:
+        """Note a concentration that cannot be turned into nM."""
+        known = self.loaded.scenario.substances.get(substance)
+        if not isinstance(dose, Concentration) or known is None:
+            return
+        try:
+            dose.to_nanomolar(known.molar_mass, known.specific_activity, substance)
+        except ValueError as error:
+            self.add(loc, str(error))
+
+
+def peek_files(loaded: LoadedScenario, findings: Findings) -> dict[str, Contents]:
+    """Return what the files of measured compartments hold; what cannot be read is a fault."""
+    contents: dict[str, Contents] = {}
+    for name, compartment in loaded.scenario.compartments.items():
+        cells, loc = compartment.cells, ("compartments", name, "cells")
+        if cells.source != "h5ad":
+            continue
+        try:
+            found = peek(loaded.resolve(cells.file), cells.cell_type, cells.where)
+        except InputError as error:
+            findings.add((*loc, "file"), str(error))
+            continue
+        if cells.count is not None and cells.count > found.n_cells:
+            findings.add((*loc, "count"), f"{cells.count} cells are asked for, the file has {found.n_cells}")
+        if cells.spatial and not found.has_places:
+            findings.add((*loc, "spatial"), f"{cells.file} has no obsm['spatial']")
+        contents[name] = found
+    return contents
+
+
+def document_faults(
+    loaded: LoadedScenario, model: WorldModel | None, contents: Mapping[str, Contents], findings: Findings
+) -> None:
+    """Note what is wrong with the document apart from its processes.
+
+    Parameters
+    ----------
+    model : None where it cannot be loaded; then its genes and types are not checked.
+    contents : per compartment, what its file holds.
+    """
+    scenario = loaded.scenario
+    _clock(scenario, findings)
+    for name, substance in scenario.substances.items():
+        findings.nanomolar(("substances", name, "initial"), substance.initial, name)
+        for wall in WALLS:
+            findings.nanomolar(("substances", name, "walls", wall), getattr(substance.walls, wall), name)
+    unread = any(c.cells.source == "h5ad" and n not in contents for n, c in scenario.compartments.items())
+    types: set[str] | None = None
+    if model is not None and not unread:
+        types = set(model.contexts).union(*(found.cell_types for found in contents.values()))
+    for name, compartment in scenario.compartments.items():
+        _compartment(("compartments", name), compartment, model, types, findings)
+    _signalling(scenario, model, types, findings)
+    _timeline(scenario, model, types, findings)
+    _observe(scenario, model, types, findings)
+
+
+def _clock(scenario: Scenario, findings: Findings) -> None:
+    findings.ticks(("duration",), scenario.duration)
+    findings.ticks(("observe", "every"), scenario.observe.every)
+    findings.ticks(("observe", "cells_every"), scenario.observe.cells_every)
+    findings.ticks(("execution", "commit_every"), scenario.execution.commit_every)
+
+
+def _compartment(
+    loc: tuple[Key, ...],
+    compartment: Compartment,
+    model: WorldModel | None,
+    types: set[str] | None,
+    findings: Findings,
+) -> None:
+    for i, edge in enumerate(compartment.box):
+        voxels = edge / compartment.spacing
+        if abs(voxels - round(voxels)) > 1e-9 * voxels or voxels < 1 - 1e-9:
+            message = f"{edge:g} um is no multiple of the spacing {compartment.spacing:g} um"
+            findings.add((*loc, "box", i), message)
+    cells = compartment.cells
+    if cells.source == "model" and not isinstance(cells.composition, str):
+        if model is not None:
+            for name in cells.composition:
+                place = (*loc, "cells", "composition", name)
+                findings.name(place, "cell type of the world model", name, model.contexts)
+        if sum(cells.composition.values()) <= 0:
+            findings.add((*loc, "cells", "composition"), "the shares add up to nothing")
+    for name in cells.radius:
+        if types is not None and name != "default":
+            findings.name((*loc, "cells", "radius", name), "cell type", name, types)
+    for name, region in cells.place.items():
+        if types is not None:
+            findings.name((*loc, "cells", "place", name), "cell type", name, types)
+        for axis, edge in zip("xyz", compartment.box, strict=True):
+            limits = getattr(region, axis)
+            if limits is not None and not 0 <= limits[0] <= limits[1] <= edge:
+                low, high = limits
+                place = (*loc, "cells", "place", name, axis)
+                findings.add(place, f"{low:g} to {high:g} um does not lie inside the box, 0 to {edge:g} um")
+
+
+def _signalling(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:
+    for i, secretion in enumerate(scenario.signalling.secretion):
+        loc: tuple[Key, ...] = ("signalling", "secretion", i)
+        findings.name((*loc, "substance"), "substance", secretion.substance, scenario.substances)
+        if model is not None:
+            findings.name((*loc, "gene"), "gene of the world model", secretion.gene, model.genes)
+        _types((*loc, "by"), secretion.by, types, findings)
+    for i, reception in enumerate(scenario.signalling.reception):
+        loc = ("signalling", "reception", i)
+        findings.name((*loc, "substance"), "substance", reception.substance, scenario.substances)
+        findings.nanomolar((*loc, "ec50"), reception.ec50, reception.substance)
+        if model is not None:
+            known = [p.name for p in model.perturbations]
+            place = (*loc, "perturbation")
+            findings.name(place, "perturbation of the world model", reception.perturbation, known)
+            for j, gene in enumerate(reception.receptor):
+                findings.name((*loc, "receptor", j), "gene of the world model", gene, model.genes)
+        for name in reception.competence if types is not None else ():
+            findings.name((*loc, "competence", name), "cell type", name, types or ())
+
+
+def _timeline(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:
+    for i, event in enumerate(scenario.timeline):
+        loc: tuple[Key, ...] = ("timeline", i)
+        for key in ("at", "every", "until"):
+            findings.ticks((*loc, key), getattr(event, key))
+        findings.name((*loc, "compartment"), "compartment", event.compartment, scenario.compartments)
+        if isinstance(event, AddSubstance | WashOut):
+            findings.name((*loc, "substance"), "substance", event.substance, scenario.substances)
+        if isinstance(event, AddSubstance):
+            findings.nanomolar((*loc, "dose"), event.dose, event.substance)
+        if isinstance(event, KnockOut) and model is not None:
+            findings.name((*loc, "gene"), "gene of the world model", event.gene, model.genes)
+        if isinstance(event, KnockOut | RemoveCells):
+            _types((*loc, "cell_types"), event.cell_types, types, findings)
+
+
+def _observe(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:
+    observe = scenario.observe
+    loc: tuple[Key, ...]
+    for name, genes in observe.programs.items():
+        if not genes:
+            findings.add(("observe", "programs", name), "a program needs at least one gene")
+    if model is not None:
+        for i, gene in enumerate(observe.genes):
+            findings.name(("observe", "genes", i), "gene of the world model", gene, model.genes)
+        for name, genes in observe.programs.items():
+            for i, gene in enumerate(genes):
+                loc = ("observe", "programs", name, i)
+                findings.name(loc, "gene of the world model", gene, model.genes)
+    if observe.response is not None:
+        loc = ("observe", "response")
+        findings.name((*loc, "program"), "program under observe", observe.response.program, observe.programs)
+        if model is not None:
+            known = [p.name for p in model.perturbations]
+            wanted = observe.response.perturbation
+            findings.name((*loc, "perturbation"), "perturbation of the world model", wanted, known)
+    if observe.distance is not None and types is not None:
+        loc = ("observe", "distance", "source")
+        findings.name(loc, "cell type or wall", observe.distance.source, {*types, *WALLS})
+
+
+def _types(loc: Sequence[Key], names: Sequence[str], types: set[str] | None, findings: Findings) -> None:
+    for i, name in enumerate(names):
+        if types is not None:
+            findings.name((*loc, i), "cell type", name, types)

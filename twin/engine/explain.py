@@ -1,0 +1,106 @@
+"""A plan as text: what `twin explain` prints."""
+
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from twin.engine import estimate
+from twin.model.contract import WorldModel
+from twin.process import Port, Process
+from twin.scenario.schema import Compartment, Reception, Scenario, Substance
+from twin.units import MOLECULES_PER_NM_UM3
+
+if TYPE_CHECKING:
+    from twin.engine.plan import Plan
+
+LN2 = 0.6931471805599453
+
+
+def describe(plan: "Plan") -> str:
+    """Return the whole plan, one section a paragraph."""
+    scenario, model = plan.scenario, plan.model
+    replicates = f", {scenario.replicates} replicates" if scenario.replicates > 1 else ""
+    head = [
+        f"{scenario.name}: {scenario.duration:g} h in {plan.n_ticks} ticks of {scenario.tick:g} h"
+        f", seed {scenario.seed}{replicates}",
+        f"world model: {model.name} ({len(model.genes):,} genes, {len(model.contexts)} cell types; "
+        f"knows {', '.join(p.name for p in model.perturbations) or 'no perturbation'})",
+    ]
+    sections = [
+        ("Compartments", [_compartment(n, c, plan.n_cells[n]) for n, c in scenario.compartments.items()]),
+        ("Substances", [_substance(n, s, scenario) for n, s in scenario.substances.items()]),
+        ("In each tick", [_process(name, p, plan) for name, p in plan.processes]),
+        ("What cells notice", [_reception(r, model, scenario) for r in scenario.signalling.reception]),
+        ("Taken for granted", list(plan.assumptions)),
+        ("Cost, estimated", _cost(plan)),
+    ]
+    parts = ["\n".join(head)]
+    parts += [f"{title}\n" + "\n".join(f"  {line}" for line in lines) for title, lines in sections if lines]
+    return "\n\n".join(parts)
+
+
+def _compartment(name: str, compartment: Compartment, n_cells: int) -> str:
+    box = " × ".join(f"{edge:g}" for edge in compartment.box)
+    source = compartment.cells
+    origin = "drawn by the world model" if source.source == "model" else f"from {source.file}"
+    return (
+        f"{name} (of {compartment.organ}): {n_cells:,} cells {origin}, box {box} µm, "
+        f"{estimate.n_voxels(compartment):,} voxels of {compartment.spacing:g} µm"
+    )
+
+
+def decay_length(substance: Substance) -> float | None:
+    """Return √(D/λ) in µm, how far a substance gets by itself; None where it does not decay."""
+    decay = LN2 / substance.half_life if substance.half_life is not None else substance.decay
+    return sqrt(substance.diffusivity / decay) if decay else None
+
+
+def _substance(name: str, substance: Substance, scenario: Scenario) -> str:
+    length = decay_length(substance)
+    reach = f"√(D/λ) = {length:.3g} µm without uptake" if length is not None else "no decay"
+    spacing = min(c.spacing for c in scenario.compartments.values())
+    molecules = MOLECULES_PER_NM_UM3 * spacing**3
+    return (
+        f"{name}: D = {substance.diffusivity / 3600:.3g} µm²/s, {reach}; "
+        f"1 nM is {molecules:,.0f} molecules a voxel (a mean-field below about one)"
+    )
+
+
+def _process(name: str, process: Process, plan: "Plan") -> str:
+    ticks = plan.every[name]
+    when = "every tick" if ticks == 1 else f"every {ticks} ticks ({ticks * plan.scenario.tick:g} h)"
+    return (
+        f"{process.phase.name.lower():<10} {name:<12} {when}; reads {_ports(process.reads)}; "
+        f"writes {_ports(process.writes)} [{plan.plugins[name]}]"
+    )
+
+
+def _ports(ports: tuple[Port, ...]) -> str:
+    return ", ".join(port.name for port in ports) or "nothing"
+
+
+def _reception(reception: Reception, model: WorldModel, scenario: Scenario) -> str:
+    subunits = f" through {' and '.join(reception.receptor)}" if reception.receptor else ""
+    uptake = f"; each cell clears {reception.uptake:g} µm³/h" if reception.uptake else "; no uptake"
+    if reception.perturbation is None:
+        return f"{reception.substance}{subunits}: taken up, not felt{uptake}"
+    known = next(p for p in model.perturbations if p.name == reception.perturbation)
+    substance = scenario.substances[reception.substance]
+    ec50 = known.ec50
+    if reception.ec50 is not None:
+        ec50 = reception.ec50.to_nanomolar(substance.molar_mass, substance.specific_activity, reception.substance)
+    whose = "the scenario's" if reception.ec50 is not None else "the model's"
+    return (
+        f"{reception.substance}{subunits} → {known.name} of the world model: trained at {known.reference_text} "
+        f"= {known.reference:.3g} nM after {', '.join(f'{t:g}' for t in known.times)} h, {whose} EC50 {ec50:.3g} nM, "
+        f"Hill exponent {known.hill:g}{uptake}"
+    )
+
+
+def _cost(plan: "Plan") -> list[str]:
+    limit = plan.scenario.execution.memory_limit_gib
+    minutes = plan.expected_seconds / 60
+    each = " a replicate" if plan.scenario.replicates > 1 else ""
+    return [
+        f"memory: about {plan.memory_bytes / estimate.GIB:.1f} GiB (limit {limit:g} GiB)",
+        f"time: about {minutes:.1f} min{each} on one core",
+    ]

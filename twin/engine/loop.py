@@ -1,0 +1,103 @@
+"""The loop: one tick after another, for every compartment and process in turn."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twin.engine.apply import Pending, apply_structure, apply_updates
+from twin.engine.observe import References, kept_ticks, observe_body, observed_ticks
+from twin.engine.view import view_of
+from twin.engine.world import World
+from twin.kernels.random import Streams
+from twin.process import Process
+from twin.results import TrajectoryWriter
+from twin.scenario.timeline import whole_ticks
+from twin.state.body import Body
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a trajectory is: simulated time in h, cells, and how fast it goes."""
+
+    replicate: int
+    tick: int
+    n_ticks: int
+    time: float
+    n_cells: int
+    ticks_per_second: float
+
+
+def advance(world: World, body: Body, replicate: int) -> None:
+    """Take a body one tick on, in place.
+
+    Processes run one after another in the plan's order; each sees what the ones before it left. Births and
+    deaths wait for the end of the tick.
+    """
+    pending = {name: Pending() for name in body.compartments}
+    for name, process in world.processes:
+        ticks = ticks_of(process, world.scenario.tick)
+        if body.tick % ticks:
+            continue
+        for home in body.compartments.values():
+            view = view_of(world, home, process, body.tick, replicate)
+            apply_updates(home, name, process.step(view, ticks * world.scenario.tick), pending[home.name])
+    streams = Streams(world.scenario.seed, replicate, body.tick)
+    for home in body.compartments.values():
+        apply_structure(home, pending[home.name], body.tick, streams)
+    body.tick += 1
+
+
+def ticks_of(process: Process, tick: float) -> int:
+    """Return how many ticks lie between two steps of a process."""
+    return 1 if process.interval is None else whole_ticks(process.interval, tick, "interval")
+
+
+def run_segment(
+    world: World,
+    body: Body,
+    writer: TrajectoryWriter,
+    replicate: int,
+    until: int,
+    references: References | None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Run ticks until `until`, keep what the scenario asks for, and commit.
+
+    The body must be at the last commit (or at tick 0, whose readouts are then taken too).
+    """
+    scenario = world.scenario
+    when = {tick: index for index, tick in enumerate(observed_ticks(world))}
+    keep = kept_ticks(world)
+    began, first = time.monotonic(), body.tick
+    if body.tick == 0:
+        _note(world, body, writer, when, keep, references)
+    while body.tick < until:
+        advance(world, body, replicate)
+        _note(world, body, writer, when, keep, references)
+        if on_progress is not None:
+            rate = (body.tick - first) / max(time.monotonic() - began, 1e-9)
+            now = body.tick * scenario.tick
+            on_progress(Progress(replicate, body.tick, scenario.n_ticks, now, body.n_cells, rate))
+    writer.commit(body)
+
+
+def _note(
+    world: World,
+    body: Body,
+    writer: TrajectoryWriter,
+    when: dict[int, int],
+    keep: set[int],
+    references: References | None,
+) -> None:
+    if body.tick in when:
+        values = observe_body(world, body, references)
+        writer.readouts(when[body.tick], values)
+    if body.tick in keep:
+        writer.frame(body)
+
+
+def segment_ends(world: World) -> list[int]:
+    """Return the ticks at which a trajectory commits; the last is the end."""
+    every = whole_ticks(world.scenario.execution.commit_every, world.scenario.tick, "commit_every")
+    ends = list(range(every, world.scenario.n_ticks + 1, every))
+    return ends if ends and ends[-1] == world.scenario.n_ticks else [*ends, world.scenario.n_ticks]

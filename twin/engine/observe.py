@@ -1,0 +1,221 @@
+"""What is written while a run goes: readouts of every compartment at chosen times."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from twin.engine.apply import joined_rate
+from twin.engine.world import World
+from twin.kernels.random import Streams
+from twin.model.contract import Condition
+from twin.process import SINK
+from twin.results import Readout, ReadoutLayout
+from twin.scenario.timeline import whole_ticks
+from twin.state.body import Body, Compartment
+
+Float = NDArray[np.float64]
+
+REFERENCE_CELLS = 128  # cells a type from which control and full response are measured; our choice
+
+
+@dataclass(frozen=True)
+class References:
+    """Program score of each cell type untreated and at the full trained dose, (context,)."""
+
+    control: Float
+    full: Float
+
+
+def observed_ticks(world: World) -> list[int]:
+    """Return the ticks after which readouts are taken; 0 is the start, the last is the end."""
+    step = whole_ticks(world.scenario.observe.every, world.scenario.tick, "every")
+    ticks = list(range(0, world.scenario.n_ticks + 1, step))
+    return ticks if ticks[-1] == world.scenario.n_ticks else [*ticks, world.scenario.n_ticks]
+
+
+def kept_ticks(world: World) -> set[int]:
+    """Return the ticks after which whole cells are kept; the start and the end always."""
+    observe = world.scenario.observe
+    step = whole_ticks(observe.cells_every or observe.every, world.scenario.tick, "cells_every")
+    return {*range(0, world.scenario.n_ticks + 1, step), world.scenario.n_ticks}
+
+
+def all_types(world: World) -> tuple[str, ...]:
+    """Return the cell types of all compartments, in alphabetical order."""
+    return tuple(sorted({t for names in world.names.values() for t in names["cell_type"]}))
+
+
+def layout_of(world: World) -> ReadoutLayout:
+    """Return which readouts the scenario asks for, and their axes."""
+    observe = world.scenario.observe
+    coords: dict[str, list[str] | Float] = {
+        "compartment": list(world.scenario.compartments),
+        "cell_type": list(all_types(world)),
+    }
+    of_type = ("compartment", "cell_type")
+    variables = [
+        Readout("n_cells", of_type, "1", "number of living cells"),
+        Readout("library_size", of_type, "count", "mean library size"),
+        Readout("support", of_type, "1", "how much of what is asked of the model was seen in training"),
+    ]
+    if observe.genes:
+        coords["gene"] = list(observe.genes)
+        variables.append(Readout("gene_mean", (*of_type, "gene"), "counts per 10,000", "mean expression"))
+    if observe.programs:
+        coords["program"] = list(observe.programs)
+        variables.append(Readout("program_score", (*of_type, "program"), "1", "mean log1p(CP10k) of a program"))
+    if observe.response is not None:
+        variables.append(Readout("response_by_type", of_type, "1", "response: 0 = control, 1 = full trained dose"))
+    if world.substances.names:
+        coords["substance"] = list(world.substances.names)
+        of_substance = ("compartment", "substance")
+        variables.append(Readout("concentration_mean", of_substance, "nM", "mean concentration"))
+        variables.append(Readout("sink_mean", of_substance, "1/h", "mean first-order uptake by the cells"))
+    if observe.distance is not None:
+        edges = np.asarray(observe.distance.edges)
+        coords["distance"] = (edges[1:] + edges[:-1]) / 2
+        at = ("compartment", "distance")
+        variables.append(Readout("n_by_distance", at, "1", "number of living cells"))
+        if observe.response is not None:
+            variables.append(Readout("response_by_distance", at, "1", "response: 0 = control, 1 = full trained dose"))
+        if world.perturbations:
+            coords["perturbation"] = list(world.perturbations)
+            variables.append(Readout("dose_by_distance", (*at, "perturbation"), "nM", "mean dose at the receptor"))
+        if world.substances.names:
+            variables.append(
+                Readout("concentration_by_distance", (*at, "substance"), "nM", "mean concentration at the cells")
+            )
+    times = np.array(observed_ticks(world)) * world.scenario.tick
+    return ReadoutLayout(times=times, coords=coords, variables=tuple(variables))
+
+
+def references_of(world: World) -> References | None:
+    """Draw each type untreated and at the full trained dose, with the same luck, and score the program."""
+    response = world.scenario.observe.response
+    if response is None:
+        return None
+    column = world.perturbations.index(response.perturbation)
+    reference = world.model.perturbations[column].reference
+    dose = reference if np.isfinite(reference) else 1.0
+    genes = _program(world, response.program)
+    n_contexts = len(world.model.contexts)
+    used = np.unique(np.concatenate([world.context[name] for name in world.context]))
+    context = np.repeat(used, REFERENCE_CELLS).astype(np.intp)
+    ids = np.arange(len(context), dtype=np.uint64)
+    streams = Streams(world.scenario.seed, 0, -1)
+    doses = np.zeros((len(ids), len(world.perturbations)))
+    score = np.full((2, n_contexts), np.nan)
+    depth = world.model.depths(context, ids, streams)
+    for arm in (0, 1):
+        doses[:, column] = arm * dose
+        condition = Condition(ids, context, depth, doses.copy(), np.full(doses.shape, np.nan), np.ones(len(ids)))
+        counts, _ = world.model.sample(condition, streams)
+        total = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
+        cells = np.log1p(1e4 * counts[:, genes].toarray() / total[:, None]).mean(axis=1)
+        for c in used:
+            score[arm, c] = cells[context == c].mean()
+    return References(score[0], score[1])
+
+
+def observe_body(world: World, body: Body, references: References | None) -> dict[str, Float]:
+    """Return every readout of the layout at this moment."""
+    layout = layout_of(world)
+    out = {v.name: np.full(layout.shape(v), np.nan) for v in layout.variables}
+    for place, name in enumerate(world.scenario.compartments):
+        _observe_tissue(world, body.compartments[name], references, place, out)
+    return out
+
+
+def _program(world: World, name: str) -> list[int]:
+    return [world.model.genes.index(gene) for gene in world.scenario.observe.programs[name]]
+
+
+def _observe_tissue(
+    world: World, home: Compartment, references: References | None, place: int, out: dict[str, Float]
+) -> None:
+    observe, cells = world.scenario.observe, home.cells
+    types = all_types(world)
+    genes = [world.model.genes.index(g) for g in observe.genes]
+    programs = {name: _program(world, name) for name in observe.programs}
+    wanted = sorted({*genes, *(g for program in programs.values() for g in program)})
+    column = {g: i for i, g in enumerate(wanted)}
+    total = np.zeros(cells.n)
+    per_10k = np.zeros((cells.n, len(wanted)))
+    for rows in home.expression.slices():
+        counts = home.expression.counts(rows, cells.id)
+        total[rows] = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
+        per_10k[rows] = counts[:, wanted].toarray()
+    per_10k *= (1e4 / np.maximum(total, 1.0))[:, None]
+    scores = {name: np.log1p(per_10k[:, [column[g] for g in gs]]).mean(axis=1) for name, gs in programs.items()}
+    if len(world.substances.names):
+        out["concentration_mean"][place] = home.concentration.mean(axis=(1, 2, 3))
+        sink = joined_rate(home, SINK, home.concentration.shape)
+        out["sink_mean"][place] = sink.mean(axis=(1, 2, 3))
+    context = world.context[home.name][cells.cell_type]
+    condition = Condition(cells.id, context, cells.depth, cells.dose, cells.time_since, cells.ec50_factor)
+    support = world.model.support(condition)
+    names = cells.type_names()
+    gain = span = np.zeros(cells.n)
+    if references is not None and observe.response is not None:
+        gain = scores[observe.response.program] - references.control[context]
+        span = (references.full - references.control)[context]
+    for i, t in enumerate(types):
+        mine = (names == t) & cells.alive
+        out["n_cells"][place, i] = mine.sum()
+        if not mine.any():
+            continue
+        out["library_size"][place, i] = total[mine].mean()
+        out["support"][place, i] = support[mine].mean()
+        for k, g in enumerate(genes):
+            out["gene_mean"][place, i, k] = per_10k[mine, column[g]].mean()
+        for k, name in enumerate(programs):
+            out["program_score"][place, i, k] = scores[name][mine].mean()
+        if "response_by_type" in out:
+            out["response_by_type"][place, i] = _ratio(gain[mine], span[mine])
+    if observe.distance is not None:
+        _observe_distance(world, home, gain, span, place, out)
+
+
+def _observe_distance(
+    world: World, home: Compartment, gain: Float, span: Float, place: int, out: dict[str, Float]
+) -> None:
+    distance = world.scenario.observe.distance
+    assert distance is not None
+    cells = home.cells
+    away = distance_from(home, distance.source)
+    voxel = home.grid.voxel_of(cells.position)
+    for b, (low, high) in enumerate(zip(distance.edges, distance.edges[1:], strict=False)):
+        mine = (away >= low) & (away < high) & cells.alive
+        out["n_by_distance"][place, b] = mine.sum()
+        if not mine.any():
+            continue
+        if "response_by_distance" in out:
+            out["response_by_distance"][place, b] = _ratio(gain[mine], span[mine])
+        if "dose_by_distance" in out:
+            out["dose_by_distance"][place, b] = cells.dose[mine].mean(axis=0)
+        for s in range(len(world.substances.names)):
+            out["concentration_by_distance"][place, b, s] = home.concentration[s].ravel()[voxel[mine]].mean()
+
+
+def _ratio(gain: Float, span: Float) -> float:
+    whole = float(span.sum())
+    return float(gain.sum()) / whole if abs(whole) > 1e-12 else float("nan")
+
+
+def distance_from(home: Compartment, source: str) -> Float:
+    """Return each cell's distance from the nearest living cell of a type, or from a wall, (cell,) µm.
+
+    Without a cell of that type every distance is infinite.
+    """
+    position = home.cells.position
+    if source[:2] in ("x_", "y_", "z_"):
+        axis = "xyz".index(source[0])
+        low = home.grid.origin[axis]
+        along = position[:, axis] - low
+        return np.asarray(along if source.endswith("low") else home.grid.size[axis] - along)
+    mine = (home.cells.type_names() == source) & home.cells.alive
+    if not mine.any():
+        return np.full(home.cells.n, np.inf)
+    return np.asarray(cKDTree(position[mine]).query(position)[0])

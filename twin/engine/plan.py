@@ -1,0 +1,251 @@
+"""From a checked scenario to a plan: which processes, in which order, on which model, at what cost.
+
+Everything that can be known to be wrong before the first tick is told here, all at once.
+"""
+
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from twin import registry
+from twin.data.peek import Contents
+from twin.engine import checks, estimate, explain, order
+from twin.errors import Fault, InputError
+from twin.model.contract import HALF_LIFE, WorldModel
+from twin.process import DOSE, SOURCE, Phase, Process, ProcessConfig
+from twin.scenario.faults import faults_of
+from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
+from twin.scenario.overlay import Key
+from twin.scenario.schema import Scenario
+from twin.scenario.timeline import whole_ticks
+
+RECORDED = ("twin", "torch", "numpy", "scipy", "numba", "anndata", "xarray", "zarr", "dask", "networkx", "pydantic")
+
+Chosen = dict[str, tuple[type[Process], ProcessConfig]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is going to do.
+
+    processes : (name, process) in the order in which they run in a tick.
+    every : per process, how many ticks lie between its steps.
+    n_cells : per compartment, at the start.
+    assumptions : what the run takes for granted, a sentence each.
+    versions : of Python and the packages that compute.
+    plugins : per process, the distribution and version that it comes from.
+    memory_bytes : peak of one trajectory, estimated.
+    expected_seconds : of one replicate on one core, estimated.
+    """
+
+    loaded: LoadedScenario
+    model: WorldModel
+    processes: tuple[tuple[str, Process], ...]
+    every: Mapping[str, int]
+    n_ticks: int
+    n_cells: Mapping[str, int]
+    assumptions: tuple[str, ...]
+    versions: Mapping[str, str]
+    plugins: Mapping[str, str]
+    memory_bytes: float
+    expected_seconds: float
+
+    @property
+    def scenario(self) -> Scenario:
+        """The checked document."""
+        return self.loaded.scenario
+
+    def describe(self) -> str:
+        """Return the plan as text: the answer of `twin explain`."""
+        return explain.describe(self)
+
+
+def check_file(
+    path: str | Path, sets: Sequence[str] = (), *, allow_outside: bool = False
+) -> tuple[LoadedScenario, Plan]:
+    """Read a scenario file and plan its run.
+
+    Raises
+    ------
+    ScenarioError
+        With all faults: of the document, or of what it means; unknown plugins and their settings always.
+    InputError
+        If the file cannot be read.
+    """
+    source = read_source(path, sets, allow_outside=allow_outside)
+    scenario, faults = source.validate()
+    if scenario is None:
+        raise source.error([*faults, *choose_processes(source)[1]])
+    loaded = LoadedScenario.of(source, scenario)
+    return loaded, compile_plan(loaded)
+
+
+def compile_plan(loaded: LoadedScenario) -> Plan:
+    """Return the plan of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that keeps it from running.
+    """
+    scenario, findings = loaded.scenario, checks.Findings(loaded)
+    model = _model(loaded, findings)
+    contents = checks.peek_files(loaded, findings)
+    checks.document_faults(loaded, model, contents, findings)
+    chosen, faults = choose_processes(loaded)
+    findings.faults += faults
+    complete = len(chosen) == len(scenario.processes)
+    if model is not None:
+        _ask(chosen, model, findings)
+    processes = {name: cls(config) for name, (cls, config) in chosen.items()}
+    every = {name: _every(name, process, findings) for name, process in processes.items()}
+    ordered, circles = order.in_order(processes)
+    if complete:
+        for name, message in (*order.port_faults(processes), *circles):
+            findings.add(("processes", name), message)
+        _somebody_does_it(scenario, processes, findings)
+    n_cells = _n_cells(scenario, contents)
+    memory = estimate.memory_bytes(scenario, n_cells, model) if model is not None else 0.0
+    if memory > scenario.execution.memory_limit_gib * estimate.GIB:
+        findings.add(
+            ("execution", "memory_limit_gib"),
+            f"about {memory / estimate.GIB:.1f} GiB are needed, the limit is "
+            f"{scenario.execution.memory_limit_gib:g}; take fewer cells, commit more often, or raise it",
+        )
+    if findings.faults or model is None:
+        raise loaded.error(findings.faults)
+    return Plan(
+        loaded=loaded,
+        model=model,
+        processes=tuple((name, processes[name]) for name in ordered),
+        every=every,
+        n_ticks=scenario.n_ticks,
+        n_cells=n_cells,
+        assumptions=_assumptions(scenario, model, [processes[name] for name in ordered]),
+        versions=_versions(),
+        plugins={name: _brought_by(name) for name in ordered},
+        memory_bytes=memory,
+        expected_seconds=estimate.seconds(scenario, n_cells, len(processes)),
+    )
+
+
+def choose_processes(source: ScenarioSource) -> tuple[Chosen, list[Fault]]:
+    """Return the class and the settings of each process that a document names, and what is wrong there."""
+    chosen: Chosen = {}
+    faults: list[Fault] = []
+    section = source.document.get("processes")
+    for name, settings in section.items() if isinstance(section, dict) else ():
+        loc = ("processes", name)
+        try:
+            found = registry.plugin(name)
+        except InputError as error:
+            faults.append(source.fault(loc, str(error)))
+            continue
+        if not isinstance(settings, dict):
+            continue  # the document's own check tells
+        try:
+            chosen[name] = (found, found.Config.model_validate(settings))
+        except ValidationError as error:
+            faults += faults_of(error, found.Config, source.marked, loc)
+    return chosen, faults
+
+
+def _model(loaded: LoadedScenario, findings: checks.Findings) -> WorldModel | None:
+    choice = loaded.scenario.world_model
+    try:
+        if choice.path is not None:
+            loaded.resolve(choice.path)
+        return registry.load_model(choice, loaded.folder)
+    except InputError as error:
+        findings.add(("world_model", "path" if choice.path is not None else "name"), str(error))
+        return None
+
+
+_PLACED = re.compile(r"((?:[A-Za-z_]\w*|\[\d+\]|\.)+): (.+)", re.DOTALL)
+
+
+def _ask(chosen: Chosen, model: WorldModel, findings: checks.Findings) -> None:
+    """Note what the processes say of the scenario; "timeline[0].dose: …" is told at that place.
+
+    A process often checks a name that was found wrong already: that sentence is left out.
+    """
+    told = [(fault.key, fault.message) for fault in findings.faults]
+    for name, (cls, config) in chosen.items():
+        for sentence in cls.check(config, findings.loaded.scenario, model):
+            placed = _PLACED.fullmatch(sentence)
+            key = placed[1] if placed else ""
+            loc = _keys(key)
+            if placed is None or loc[0] not in Scenario.model_fields:
+                findings.add(("processes", name), sentence)
+                continue
+            quoted = re.findall(r"'[^']+'", placed[2])[:1]
+            if not any(k.removeprefix("--set ").startswith(key) and q in m for k, m in told for q in quoted):
+                findings.add(loc, placed[2])
+
+
+def _keys(text: str) -> tuple[Key, ...]:
+    """Return `timeline[0].dose` as keys."""
+    return tuple(int(w) if w.isdecimal() else w for w in re.findall(r"[^.\[\]]+", text))
+
+
+def _every(name: str, process: Process, findings: checks.Findings) -> int:
+    if process.interval is None:
+        return 1
+    try:
+        return max(1, whole_ticks(process.interval, findings.loaded.scenario.tick, "interval"))
+    except ValueError as error:
+        findings.add(("processes", name, "interval"), str(error).removeprefix("interval: "))
+        return 1
+
+
+def _somebody_does_it(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
+    """Note what the scenario asks for and no process carries out."""
+    written = {port.name for process in processes.values() for port in process.writes}
+    if scenario.timeline and not any(p.phase == Phase.TIMELINE for p in processes.values()):
+        findings.add(("timeline",), "no process carries it out; add one, like 'dosing:' under processes")
+    if scenario.signalling.secretion and SOURCE.name not in written:
+        findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")
+    if any(r.perturbation for r in scenario.signalling.reception) and DOSE.name not in written:
+        findings.add(("signalling", "reception"), "no process writes the dose; add one, like 'exposure:'")
+
+
+def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, int]:
+    n_cells = {}
+    for name, compartment in scenario.compartments.items():
+        found = contents.get(name)
+        n_cells[name] = compartment.cells.count or (found.n_cells if found is not None else 0)
+    return n_cells
+
+
+def _assumptions(scenario: Scenario, model: WorldModel, processes: Sequence[Process]) -> tuple[str, ...]:
+    told = list(model.notes)
+    times = sorted({t for p in model.perturbations for t in p.times if t > 0})
+    if times:
+        how = f"one measured time ({times[0]:g} h)" if len(times) == 1 else f"last measured time {times[-1]:g} h"
+        told.append(
+            f"{how}: the model's κ = {model.kappa():.3g} is a convention, not a fit; it takes a message of the "
+            f"median half-life, {HALF_LIFE:g} h, 95 % of the way in {times[-1]:g} h"
+        )
+    for process in processes:
+        told += process.assumptions(scenario, model)
+    return tuple(dict.fromkeys(told))
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in RECORDED:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"  # twin itself, run from a source tree
+    return found
+
+
+def _brought_by(name: str) -> str:
+    entry = registry.find(registry.PLUGINS, "plugin", name)
+    return f"{entry.package} {entry.version}"

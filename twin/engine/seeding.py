@@ -1,0 +1,214 @@
+"""The Body at the start: cells made and placed, fields filled, graphs empty."""
+
+import networkx as nx
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from twin.data.counts import onto_axis
+from twin.engine.world import CODED, UNKNOWN, World
+from twin.errors import InputError
+from twin.kernels.packing import choose_sites, pack_box
+from twin.kernels.random import Streams
+from twin.model.contract import Condition
+from twin.scenario.schema import CellSource, Compartment, MeasuredCells, Region
+from twin.state.body import Body
+from twin.state.body import Compartment as Tissue
+from twin.state.cells import Cells, Column
+from twin.state.expression import Expression
+from twin.state.fields import Grid
+
+Float = NDArray[np.float64]
+
+DEFAULT_RADIUS = 5.0  # µm; our choice, between a lymphocyte (4) and a monocyte (6)
+
+
+def seed_body(world: World, replicate: int) -> Body:
+    """Return the state at tick 0; two replicates differ in every random number.
+
+    Raises
+    ------
+    InputError
+        If cells do not fit into their box or their region.
+    """
+    streams = Streams(world.scenario.seed, replicate, 0)
+    network: nx.DiGraph[str] = nx.DiGraph()
+    compartments: dict[str, Tissue] = {}
+    first_id = 0
+    for name, document in world.scenario.compartments.items():
+        tissue = _seed_tissue(world, name, document, streams, first_id)
+        compartments[name] = tissue
+        network.add_node(name, organ=document.organ)
+        first_id += tissue.cells.n
+    return Body(compartments, network)
+
+
+def grid_of(compartment: Compartment) -> Grid:
+    """Return the grid that covers a compartment's box with whole voxels."""
+    nx_, ny, nz = (max(1, round(edge / compartment.spacing)) for edge in compartment.box)
+    return Grid((nz, ny, nx_), compartment.spacing)
+
+
+def type_counts(total: int, shares: Float) -> NDArray[np.intp]:
+    """Return whole numbers of cells a type that sum to `total`, by largest remainders, (type,)."""
+    exact = shares / shares.sum() * total
+    n = np.floor(exact).astype(np.intp)
+    order = np.argsort(-(exact - n), kind="stable")
+    n[order[: total - int(n.sum())]] += 1
+    return n
+
+
+def _seed_tissue(world: World, name: str, document: Compartment, streams: Streams, first_id: int) -> Tissue:
+    grid = grid_of(document)
+    source = document.cells
+    types = world.names[name]["cell_type"]
+    if isinstance(source, MeasuredCells):
+        data = world.measured[name]
+        code = _codes(data.column("cell_type", source.cell_type), types)
+    else:
+        shares = np.array([_share(world, source.composition, t) for t in types])
+        if shares.sum() <= 0:
+            raise InputError(f"compartments.{name}.cells.composition: no type has a share above 0")
+        code = np.repeat(np.arange(len(types)), type_counts(source.count, shares))
+    radius = _radii(source, code, types)
+    if isinstance(source, MeasuredCells) and source.spatial:
+        position = _measured_places(world, name, source, grid)
+    else:
+        places = streams.stream(f"places in {name}")
+        low = np.asarray(grid.origin)
+        sites = pack_box(len(code), radius, low, low + grid.size, places)
+        position = _assign(sites, code, types, source.place, name)
+    # rows run along the longest edge of the box: neighbours in space are neighbours in memory
+    order = np.argsort(position[:, int(np.argmax(grid.size))], kind="stable")
+    code, radius, position = code[order], radius[order], position[order]
+    n = len(code)
+    ids = np.arange(first_id, first_id + n, dtype=np.uint64)
+    n_pert, genes = len(world.perturbations), len(world.model.genes)
+    spread = np.exp(source.ec50_spread * streams.stream("ec50").normal(ids, 1)[:, 0])
+    coded = {what: np.zeros(n, np.int16) for what in CODED[1:]}
+    if isinstance(source, MeasuredCells):
+        raw, _ = onto_axis(world.measured[name], world.model.genes)
+        counts = raw[order]
+        depth = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
+        for what in CODED[1:]:
+            if world.names[name][what] != (UNKNOWN,):
+                coded[what] = _codes(world.measured[name].column(what), world.names[name][what])[order].astype(np.int16)
+    else:
+        depth = world.model.depths(world.context[name][code], ids, streams)
+    condition = Condition(
+        ids,
+        world.context[name][code],
+        depth,
+        np.zeros((n, n_pert)),
+        np.full((n, n_pert), np.nan),
+        spread,
+    )
+    if isinstance(source, MeasuredCells):
+        z = world.model.encode(counts, condition)
+    else:
+        counts, z = world.model.sample(condition, streams)
+    groups: nx.DiGraph[int] = nx.DiGraph()
+    groups.add_node(0, name=document.organ, kind="organ")
+    groups.add_node(1, name=name, kind="tissue")
+    groups.add_edge(0, 1)
+    cells = Cells(
+        id=ids,
+        parent=ids.copy(),
+        birth=np.zeros(n, np.int64),
+        position=position,
+        radius=radius,
+        cell_type=code.astype(np.int16),
+        donor=coded["donor"],
+        species=coded["species"],
+        technology=coded["technology"],
+        group=np.ones(n, np.int32),
+        alive=np.ones(n, np.bool_),
+        depth=depth,
+        z=z,
+        dose=condition.dose,
+        time_since=condition.time_since,
+        ec50_factor=spread,
+        clamp=sp.csr_array((n, genes), dtype=np.float64),
+        names=world.names[name],
+        columns=world.columns,
+        extra={column.name: _initial(column, n) for column in world.columns},
+    )
+    fields = np.broadcast_to(world.substances.initial[:, None, None, None], (len(world.substances.names), *grid.shape))
+    return Tissue(
+        name,
+        cells,
+        Expression.from_counts(counts, world.scenario.execution.chunk),
+        grid,
+        fields.copy(),
+        sp.csr_array((n, n), dtype=np.float64),
+        groups,
+    )
+
+
+def _share(world: World, composition: object, name: str) -> float:
+    if isinstance(composition, dict):
+        return float(composition[name])
+    return float(world.model.composition[world.model.contexts.index(name)])
+
+
+def _codes(values: NDArray[np.str_], categories: tuple[str, ...]) -> NDArray[np.intp]:
+    place = {category: i for i, category in enumerate(categories)}
+    return np.array([place[str(v)] for v in values], dtype=np.intp)
+
+
+def _initial(column: Column, n: int) -> Float:
+    return np.full((n, column.width) if column.width else n, column.initial)
+
+
+def _radii(source: CellSource, code: NDArray[np.intp], types: tuple[str, ...]) -> Float:
+    default = source.radius.get("default", DEFAULT_RADIUS)
+    return np.array([source.radius.get(t, default) for t in types], dtype=np.float64)[code]
+
+
+def _assign(sites: Float, code: NDArray[np.intp], types: tuple[str, ...], place: dict[str, Region], name: str) -> Float:
+    """Give each cell a site: first the types that have a region of their own, then the others."""
+    position = np.empty_like(sites)
+    free = np.ones(len(sites), dtype=np.bool_)
+    regional = [types.index(t) for t in place if t in types]
+    for t in regional:
+        cells = np.flatnonzero(code == t)
+        region = place[types[t]]
+        inside = choose_sites(sites, _corners(region))
+        inside = inside[free[inside]][: len(cells)]
+        if len(inside) < len(cells):
+            raise InputError(
+                f"compartments.{name}.cells.place.{types[t]}: {len(cells)} cells do not fit, there is room for "
+                f"{len(inside)}; widen the region"
+            )
+        position[cells] = sites[inside]
+        free[inside] = False
+    rest = np.flatnonzero(~np.isin(code, regional))
+    position[rest] = sites[np.flatnonzero(free)]
+    return position
+
+
+def _corners(region: Region) -> tuple[Float, Float]:
+    spans = [span if span is not None else (-np.inf, np.inf) for span in (region.x, region.y, region.z)]
+    return np.array([s[0] for s in spans]), np.array([s[1] for s in spans])
+
+
+def _measured_places(world: World, name: str, source: MeasuredCells, grid: Grid) -> Float:
+    data = world.measured[name]
+    if data.spatial is None:
+        raise InputError(
+            f"compartments.{name}.cells.spatial: {data.source} has no obsm['spatial']; leave `spatial` out to "
+            "have the cells packed into the box"
+        )
+    position = np.zeros((data.n_cells, 3))
+    position[:, : data.spatial.shape[1]] = data.spatial[:, :3]
+    if data.spatial.shape[1] == 2:
+        position[:, 2] = grid.size[2] / 2
+    low, high = np.asarray(grid.origin), np.asarray(grid.origin) + grid.size
+    outside = ((position < low) | (position > high)).any(axis=1)
+    if outside.any():
+        first = position[outside][0]
+        raise InputError(
+            f"compartments.{name}.box: {int(outside.sum())} cells of {data.source} lie outside it, the first at "
+            f"({first[0]:g}, {first[1]:g}, {first[2]:g}) um; the box ends at ({high[0]:g}, {high[1]:g}, {high[2]:g}) um"
+        )
+    return position

@@ -1,0 +1,248 @@
+"""Draw counts from the heads of the world model: due genes, hurdle, values, one pass a cell.
+
+One 53-bit uniform per (cell, gene) decides all three in turn: u < ρ says that the gene is due, u / ρ < p
+that its new value is not zero, and what is left, u / (ρ p), picks the value by inverse CDF. Rescaled
+that way the parts are independent, and a mask costs no random number of its own.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_ONE, _S11, _S27, _S30, _S31 = np.uint64(1), np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
+_TO_UNIT = 2.0**-53
+N_VALUES = 280
+_NEGLIGIBLE = 1e-9  # weight relative to the sum so far at which the falling tail is cut
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _mix(x):  # type: ignore[no-untyped-def]
+    x = (x ^ (x >> _S30)) * _M1
+    x = (x ^ (x >> _S27)) * _M2
+    return x ^ (x >> _S31)
+
+
+@njit(cache=True, nogil=True)
+def _weights(table, log_odds, level_value, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with unnormalised weights of the 280 values; return (how many, their sum)."""
+    largest = table[0] + log_odds * level_value[0]
+    for k in range(1, N_VALUES):
+        w = table[k] + log_odds * level_value[k]
+        if w > largest:
+            largest = w
+        elif w < largest - 25.0 and k < 99:
+            break
+    total = 0.0
+    n = N_VALUES
+    falling = False
+    for k in range(N_VALUES):
+        w = math.exp(table[k] + log_odds * level_value[k] - largest)
+        if k > 0 and w < out[k - 1]:
+            falling = True
+        out[k] = w
+        total += w
+        # past level 100 the bins widen, so the tail may rise there once: only cut before it
+        if falling and k < 98 and w < _NEGLIGIBLE * total:
+            n = k + 1
+            break
+    return n, total
+
+
+@njit(cache=True, nogil=True)
+def _invert(weights, n, total, u):  # type: ignore[no-untyped-def]
+    """Return the level (1–280) at which the CDF of the weights passes u."""
+    target = u * total
+    cumulative = 0.0
+    for k in range(n):
+        cumulative += weights[k]
+        if cumulative > target:
+            return k + 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def reveal(
+    key: int,
+    ids: NDArray[np.uint64],
+    due: NDArray[np.float64],
+    log_mean: NDArray[np.float32],
+    effect_hurdle: NDArray[np.float32],
+    effect_value: NDArray[np.float32],
+    strength: NDArray[np.float64],
+    context: NDArray[np.int64],
+    residual_hurdle: NDArray[np.float32],
+    residual_value: NDArray[np.float32],
+    effect_hidden: NDArray[np.float32],
+    theta: NDArray[np.float32],
+    hurdle_bias: NDArray[np.float32],
+    value_bias: NDArray[np.float32],
+    table: NDArray[np.float32],
+    level_value: NDArray[np.float64],
+    indptr: NDArray[np.int64],
+    gene: NDArray[np.int64],
+    token: NDArray[np.uint16],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
+    """Replace the due genes of each cell by fresh draws; the others keep their token.
+
+    Parameters
+    ----------
+    key : of the stream. ids : (cell,).
+    due : (gene,) probability ρ that a gene is due; or (cell, gene).
+    log_mean : (cell, gene) log μ without effects.
+    effect_hurdle, effect_value : (perturbation, context, gene) shifts at full strength.
+    strength : (cell, perturbation). context : (cell,).
+    residual_hurdle, residual_value : (gene, rank); effect_hidden : (cell, rank).
+    theta, hurdle_bias, value_bias : (gene,). table : (gene, 280). level_value : (280,).
+    indptr (cell + 1,), gene, token (entry,) : what the cells hold now, CSR with sorted genes.
+
+    Returns
+    -------
+    indptr, gene, token : what they hold afterwards.
+    """
+    n, g = log_mean.shape
+    n_pert, rank = strength.shape[1], effect_hidden.shape[1]
+    new_indptr = np.zeros(n + 1, np.int64)
+    capacity = len(gene) * 2 + n * 64 + 1024
+    new_gene = np.empty(capacity, np.int64)
+    new_token = np.empty(capacity, np.uint16)
+    weights = np.empty(N_VALUES, np.float64)
+    filled = 0
+    for i in range(n):
+        if filled + g > capacity:
+            capacity = max(2 * capacity, filled + g + 1024)
+            bigger_gene = np.empty(capacity, np.int64)
+            bigger_token = np.empty(capacity, np.uint16)
+            bigger_gene[:filled] = new_gene[:filled]
+            bigger_token[:filled] = new_token[:filled]
+            new_gene, new_token = bigger_gene, bigger_token
+        cell = _mix(ids[i] ^ np.uint64(key))
+        old = indptr[i]
+        last = indptr[i + 1]
+        exposed = False
+        for p in range(n_pert):
+            if strength[i, p] != 0.0:
+                exposed = True
+        for j in range(g):
+            held = old < last and gene[old] == j
+            rho = due[j]
+            u = (_mix(cell + (np.uint64(j) + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
+            if u >= rho:
+                if held:
+                    new_gene[filled] = j
+                    new_token[filled] = token[old]
+                    filled += 1
+                    old += 1
+                continue
+            if held:
+                old += 1
+            mean = math.exp(log_mean[i, j])
+            hazard = theta[j] * math.log1p(mean / theta[j]) * math.exp(hurdle_bias[j])
+            shift = 0.0
+            if exposed:
+                for p in range(n_pert):
+                    shift += strength[i, p] * effect_hurdle[p, context[i], j]
+                for r in range(rank):
+                    shift += effect_hidden[i, r] * residual_hurdle[j, r]
+                hazard *= math.exp(shift)
+            positive = -math.expm1(-hazard)
+            if u >= rho * positive:
+                continue
+            log_value = log_mean[i, j] + value_bias[j]
+            if exposed:
+                for p in range(n_pert):
+                    log_value += strength[i, p] * effect_value[p, context[i], j]
+                for r in range(rank):
+                    log_value += effect_hidden[i, r] * residual_value[j, r]
+            log_odds = -math.log1p(theta[j] * math.exp(-min(max(log_value, -12.0), 12.0)))
+            many, total = _weights(table[j], log_odds, level_value, weights)
+            new_gene[filled] = j
+            new_token[filled] = _invert(weights, many, total, u / (rho * positive))
+            filled += 1
+        new_indptr[i + 1] = filled
+    return new_indptr, new_gene[:filled].copy(), new_token[:filled].copy()
+
+
+@njit(cache=True, nogil=True)
+def couple(
+    key: int,
+    ids: NDArray[np.uint64],
+    log_mean: NDArray[np.float32],
+    shift_hurdle: NDArray[np.float32],
+    shift_value: NDArray[np.float32],
+    theta: NDArray[np.float32],
+    hurdle_bias: NDArray[np.float32],
+    value_bias: NDArray[np.float32],
+    table: NDArray[np.float32],
+    level_value: NDArray[np.float64],
+    indptr: NDArray[np.int64],
+    gene: NDArray[np.int64],
+    token: NDArray[np.uint16],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]:
+    """Move each cell from the control law to the treated law along equal quantiles.
+
+    A gene's present value fixes where in the control distribution the cell stands (evenly at random inside the
+    value's own probability mass); the same quantile of the treated distribution is its new value. This is the
+    optimal transport of each gene, and a gene without an effect keeps its value exactly.
+
+    Parameters as `reveal`; shift_hurdle, shift_value : (cell, gene) the effects, all of them.
+    """
+    n, g = log_mean.shape
+    new_indptr = np.zeros(n + 1, np.int64)
+    capacity = len(gene) * 2 + n * 64 + 1024
+    new_gene = np.empty(capacity, np.int64)
+    new_token = np.empty(capacity, np.uint16)
+    weights = np.empty(N_VALUES, np.float64)
+    filled = 0
+    for i in range(n):
+        if filled + g > capacity:
+            capacity = max(2 * capacity, filled + g + 1024)
+            bigger_gene = np.empty(capacity, np.int64)
+            bigger_token = np.empty(capacity, np.uint16)
+            bigger_gene[:filled] = new_gene[:filled]
+            bigger_token[:filled] = new_token[:filled]
+            new_gene, new_token = bigger_gene, bigger_token
+        cell = _mix(ids[i] ^ np.uint64(key))
+        old = indptr[i]
+        last = indptr[i + 1]
+        for j in range(g):
+            value = 0
+            if old < last and gene[old] == j:
+                value = int(token[old])
+                old += 1
+            if shift_hurdle[i, j] == 0.0 and shift_value[i, j] == 0.0:
+                if value > 0:
+                    new_gene[filled] = j
+                    new_token[filled] = value
+                    filled += 1
+                continue
+            u = (_mix(cell + (np.uint64(j) + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
+            mean = math.exp(log_mean[i, j])
+            hazard = theta[j] * math.log1p(mean / theta[j]) * math.exp(hurdle_bias[j])
+            p_before = -math.expm1(-hazard)
+            p_after = -math.expm1(-hazard * math.exp(shift_hurdle[i, j]))
+            # the cell's rank from the top: below p_before it is positive, and the higher its count the lower it is
+            log_before = log_mean[i, j] + value_bias[j]
+            if value > 0:
+                odds = -math.log1p(theta[j] * math.exp(-min(max(log_before, -12.0), 12.0)))
+                many, total = _weights(table[j], odds, level_value, weights)
+                above = 0.0
+                for k in range(value, many):
+                    above += weights[k]
+                mass = weights[value - 1] if value <= many else 0.0
+                rank = p_before * (above + u * mass) / total
+            else:
+                rank = p_before + u * (1.0 - p_before)
+            if rank >= p_after:
+                continue
+            log_after = log_before + shift_value[i, j]
+            odds = -math.log1p(theta[j] * math.exp(-min(max(log_after, -12.0), 12.0)))
+            many, total = _weights(table[j], odds, level_value, weights)
+            new_gene[filled] = j
+            new_token[filled] = _invert(weights, many, total, 1.0 - rank / p_after)
+            filled += 1
+        new_indptr[i + 1] = filled
+    return new_indptr, new_gene[:filled].copy(), new_token[:filled].copy()

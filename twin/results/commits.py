@@ -1,0 +1,83 @@
+"""The list of what is finished: one file a trajectory, replaced whole, the store's commit point."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from twin.errors import InputError
+from twin.results.layout import COMMITS, unfinished
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One kept instant: where its rows stand in the cell groups of its commit.
+
+    time : h.
+    rows : compartment → (first row, row after the last).
+    """
+
+    tick: int
+    time: float
+    rows: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """All that became final at once.
+
+    name : of the groups that it wrote.
+    tick : ticks done.
+    state : file that holds the full state at `tick`.
+    frames : the kept instants, in order.
+    lineage : compartments with births or deaths.
+    fields : compartments with concentrations.
+    readouts : places along the readouts' time axis.
+    """
+
+    name: str
+    tick: int
+    state: str
+    frames: tuple[Frame, ...]
+    lineage: tuple[str, ...]
+    fields: tuple[str, ...]
+    readouts: tuple[int, ...]
+
+
+def load_commits(trajectory: Path) -> list[Commit]:
+    """Return the commits of a trajectory, oldest first.
+
+    Raises
+    ------
+    InputError
+        If the list is missing or damaged.
+    """
+    file = trajectory / COMMITS
+    try:
+        entries = json.loads(file.read_text("utf-8"))
+        return [_commit(entry) for entry in entries]
+    except FileNotFoundError:
+        raise InputError(f"{file} is missing: this run was never fully created, run it anew") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} cannot be read ({error}): restore it, or run anew") from error
+
+
+def save_commits(trajectory: Path, commits: list[Commit]) -> None:
+    """Replace the list in one step; it is on the disk when this returns."""
+    file = trajectory / COMMITS
+    with unfinished(file).open("w", encoding="utf-8") as out:
+        json.dump([asdict(commit) for commit in commits], out, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+    unfinished(file).replace(file)
+
+
+def _commit(entry: dict[str, object]) -> Commit:
+    frames = entry.pop("frames")
+    assert isinstance(frames, list)
+    read = tuple(
+        Frame(int(f["tick"]), float(f["time"]), {k: (int(a), int(b)) for k, (a, b) in f["rows"].items()})
+        for f in frames
+    )
+    lists = {key: tuple(entry.pop(key)) for key in ("lineage", "fields", "readouts")}  # type: ignore[arg-type, var-annotated]  # JSON; checked by the caller's except
+    return Commit(frames=read, **lists, **entry)  # type: ignore[arg-type]  # as above

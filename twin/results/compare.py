@@ -1,0 +1,90 @@
+"""Whether two runs are the same, array by array."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from twin.results.commits import load_commits
+from twin.results.layout import READOUTS, TRAJECTORIES
+from twin.results.read import open_run
+
+TIMES_OF_WRITING = frozenset({"created", "modified"})  # attributes that differ from run to run
+
+
+def differences(path_a: str | Path, path_b: str | Path) -> list[str]:
+    """Name every committed array, and every state file, in which two runs differ by a single bit.
+
+    NaNs are equal where their bits are. Shape, type and attributes count, but for times of writing;
+    the attributes of the runs themselves (versions, where they ran) do not.
+
+    Raises
+    ------
+    InputError
+        If one of them is no run.
+    """
+    a, b = Path(path_a), Path(path_b)
+    arrays_a, arrays_b = dict(_arrays(a)), dict(_arrays(b))
+    states_a, states_b = dict(_states(a)), dict(_states(b))
+    told = [
+        f"{name}: only in {a if name in arrays_a or name in states_a else b}"
+        for name in sorted({*arrays_a, *states_a} ^ {*arrays_b, *states_b})
+    ]
+    for name in sorted(arrays_a.keys() & arrays_b.keys()):
+        difference = _difference(arrays_a[name], arrays_b[name])
+        if difference:
+            told.append(f"{name}: {difference}")
+    for name in sorted(states_a.keys() & states_b.keys()):
+        if states_a[name].read_bytes() != states_b[name].read_bytes():
+            told.append(f"{name}: other bytes")
+    return told
+
+
+def _arrays(run: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
+    """Yield every array of the readouts and of all that a commit names, with its path in the run."""
+    opened = open_run(run)
+    yield from _inside(run, run / READOUTS)
+    for replicate in range(opened.replicates):
+        folder = run / TRAJECTORIES / f"{replicate:04d}"
+        for commit in load_commits(folder):
+            for group in sorted(folder.glob(f"*/*/{commit.name}")):
+                yield from _inside(run, group)
+
+
+def _inside(run: Path, folder: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
+    for name, node in zarr.open_group(folder, mode="r").members(max_depth=None):
+        if isinstance(node, zarr.Array):
+            yield f"{folder.relative_to(run).as_posix()}/{name}", node
+
+
+def _states(run: Path) -> Iterator[tuple[str, Path]]:
+    for replicate in range(open_run(run).replicates):
+        folder = run / TRAJECTORIES / f"{replicate:04d}"
+        for commit in load_commits(folder)[-1:]:
+            yield f"{folder.relative_to(run).as_posix()}/{commit.state}", folder / commit.state
+
+
+def _difference(a: "zarr.Array[Any]", b: "zarr.Array[Any]") -> str | None:
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return f"{a.dtype} {a.shape} against {b.dtype} {b.shape}"
+    if _lasting(a) != _lasting(b):
+        return "other attributes"
+    values_a, values_b = np.asarray(a[...]), np.asarray(b[...])
+    if values_a.dtype.kind in "OUT":
+        differ = values_a != values_b
+    else:
+        differ = _bytes(values_a) != _bytes(values_b)
+        differ = differ.reshape(*values_a.shape, -1).any(axis=-1) if values_a.size else differ
+    n = int(np.count_nonzero(differ))
+    return f"{n} of {values_a.size} values differ" if n else None
+
+
+def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.frombuffer(values.tobytes(), np.uint8)
+
+
+def _lasting(array: "zarr.Array[Any]") -> dict[str, object]:
+    return {k: v for k, v in array.attrs.asdict().items() if k not in TIMES_OF_WRITING}

@@ -1,0 +1,226 @@
+"""Kept instants as AnnData: what is copied out of a compartment, and how it stands on disk."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import zarr
+from anndata.experimental import write_dispatched
+from numpy.typing import NDArray
+
+from twin.results.arrays import load_csr_rows, save_csr, storage_of
+from twin.state.body import Compartment
+from twin.state.expression import Chunk, unpack
+
+MOST_DOSE_COLUMNS = 8  # our choice: with more perturbations, only those that a commit met get columns
+CODED = ("cell_type", "donor", "species", "technology")
+PLAIN = ("id", "parent", "group", "radius", "alive", "depth", "ec50_factor")
+UNITS = {
+    "time": "h",
+    "birth": "h",
+    "radius": "um",
+    "depth": "count",
+    "spatial": "um",
+    "X": "count",
+    "dose": "nM",
+    "time_since": "h",
+}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A compartment at one instant, safe from what the engine does next.
+
+    Dense columns, contacts and concentrations are copies; chunks of counts are the engine's own, for
+    it replaces a chunk and never changes one.
+
+    time : h.
+    """
+
+    tick: int
+    time: float
+    arrays: dict[str, NDArray[Any]]
+    names: Mapping[str, tuple[str, ...]]
+    chunks: tuple[Chunk, ...]
+    contacts: sp.csr_array
+    concentration: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, compartment: Compartment, tick: int, time: float) -> "Snapshot":
+        """Take one."""
+        c = compartment
+        assert c.contacts.shape == (c.cells.n, c.cells.n), (c.contacts.shape, c.cells.n)
+        assert c.expression.n_cells == c.cells.n, (c.expression.n_cells, c.cells.n)
+        arrays = {name: values.copy() for name, values in c.cells.arrays().items()}
+        return cls(
+            tick=tick,
+            time=time,
+            arrays=arrays,
+            names=dict(c.cells.names),
+            chunks=tuple(c.expression.chunks),
+            contacts=c.contacts.copy(),
+            concentration=c.concentration.copy(),
+        )
+
+    @property
+    def n(self) -> int:
+        """How many cells."""
+        return len(self.arrays["id"])
+
+
+def key_of(name: str) -> str:
+    """Return a name as a key of an AnnData: a slash would make a group of it."""
+    return name.replace("/", "_")
+
+
+def save_frames(
+    group: zarr.Group,
+    frames: Sequence[Snapshot],
+    genes: Sequence[str],
+    perturbations: Sequence[str],
+    tick_hours: float,
+    about: Mapping[str, object],
+) -> None:
+    """Write snapshots of one compartment into an empty group as one AnnData, rows = cell × time.
+
+    Parameters
+    ----------
+    tick_hours : h.
+    about : what `uns["twin"]` says, JSON; perturbations and units are added.
+    """
+    obs, obsm = _obs(frames, perturbations, tick_hours)
+    record = {**about, "perturbations": list(perturbations), "units": UNITS}
+    adata = ad.AnnData(
+        obs=obs,
+        var=pd.DataFrame(index=pd.Index(np.asarray(genes, dtype=object))),
+        obsm=obsm,
+        uns={"twin": json.dumps(record, sort_keys=True)},
+    )
+    write_elements(group, "/", adata)
+    counts = [np.diff(chunk.indptr) for frame in frames for chunk in frame.chunks]
+    blocks = (
+        (unpack(chunk, len(genes), frame.arrays["id"][first : first + chunk.n_cells]), 0)
+        for frame in frames
+        for first, chunk in _with_first_rows(frame.chunks)
+    )
+    save_csr(group, "X", blocks, len(genes), _joined(counts), np.dtype(np.int32))
+    firsts = np.cumsum([0, *(frame.n for frame in frames)])
+    touching = ((frame.contacts, int(first)) for frame, first in zip(frames, firsts, strict=False))
+    degrees = _joined([np.diff(frame.contacts.indptr) for frame in frames])
+    pairs = group.create_group("obsp", attributes={"encoding-type": "dict", "encoding-version": "0.1.0"})
+    save_csr(pairs, "contacts", touching, int(firsts[-1]), degrees, frames[0].contacts.dtype)
+
+
+def write_elements(group: zarr.Group, name: str, element: Any) -> None:
+    """Write what anndata can write, each array in our chunks and shards, without empty mappings."""
+
+    def write(write_one: Any, into: zarr.Group, key: str, part: Any, *, dataset_kwargs: Any, iospec: Any) -> None:
+        if part is None or (isinstance(part, Mapping) and not part):
+            return
+        plan = storage_of(part) if isinstance(part, np.ndarray) and part.ndim else dataset_kwargs
+        write_one(into, key, part, dataset_kwargs=plan)
+
+    # its own default is a warning; the plans above decide
+    with ad.settings.override(zarr_write_format=3, auto_shard_zarr_v3=False):
+        write_dispatched(group, name, element, callback=write)
+
+
+def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, object]) -> ad.AnnData:
+    """Return the rows of one instant as an AnnData whose obs_names are the cells' ids.
+
+    Parameters
+    ----------
+    rows : (first, row after the last) of that instant.
+    about : what `uns["twin"]` says besides.
+    """
+    first, last = rows
+    record = {**json.loads(str(_element(group, "uns/twin"))), **about}
+    n = last - first
+    obs = _element(group, "obs").iloc[first:last].copy()
+    obs.index = pd.Index(obs["id"].to_numpy().astype(str).astype(object))
+    unmet: dict[str, NDArray[np.float64]] = {}  # perturbations that no cell of this commit ever met
+    for name in map(key_of, record["perturbations"]):
+        if f"dose_{name}" not in obs:
+            unmet |= {f"dose_{name}": np.zeros(n), f"time_since_{name}": np.full(n, np.nan)}
+    if unmet:
+        obs = pd.concat([obs, pd.DataFrame(unmet, index=obs.index)], axis=1)
+    var = _element(group, "var")
+    data, columns, indptr = load_csr_rows(_group(group, "X"), first, last)
+    near, others, starts = load_csr_rows(_group(group, "obsp/contacts"), first, last)
+    return ad.AnnData(
+        X=sp.csr_matrix((data, columns, indptr), shape=(n, len(var))),
+        obs=obs,
+        var=var,
+        obsm={key: np.asarray(values[first:last]) for key, values in _group(group, "obsm").arrays()},
+        obsp={"contacts": sp.csr_matrix((near, others - first, starts), shape=(n, n))},
+        uns={"twin": record},
+    )
+
+
+def load_genes(group: zarr.Group) -> tuple[str, ...]:
+    """Return the gene axis of a commit's cells."""
+    return tuple(str(gene) for gene in _element(group, "var").index)
+
+
+def load_table(group: zarr.Group) -> pd.DataFrame:
+    """Return a table that `write_elements` wrote."""
+    table = ad.io.read_elem(group)
+    assert isinstance(table, pd.DataFrame)
+    return table
+
+
+def _obs(
+    frames: Sequence[Snapshot], perturbations: Sequence[str], tick_hours: float
+) -> tuple[pd.DataFrame, dict[str, NDArray[Any]]]:
+    """Return the columns of `obs` and the matrices of `obsm` of all snapshots, one below the other."""
+
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate([frame.arrays[name] for frame in frames])
+
+    sizes = [frame.n for frame in frames]
+    table: dict[str, Any] = {name: column(name) for name in PLAIN}
+    table["birth"] = column("birth") * tick_hours
+    table["time"] = np.repeat([frame.time for frame in frames], sizes)
+    table["tick"] = np.repeat(np.array([frame.tick for frame in frames], dtype=np.int64), sizes)
+    for name in CODED:
+        words = frames[-1].names[name]
+        assert all(frame.names[name] == words[: len(frame.names[name])] for frame in frames), name
+        table[name] = pd.Categorical.from_codes(column(name), pd.Index(words, dtype=object))
+    doses, since = column("dose"), column("time_since")  # (cell, perturbation)
+    assert doses.shape[1] == len(perturbations), (doses.shape, perturbations)
+    for i, name in enumerate(perturbations):
+        if len(perturbations) <= MOST_DOSE_COLUMNS or doses[:, i].any() or (~np.isnan(since[:, i])).any():
+            table[f"dose_{key_of(name)}"] = doses[:, i]
+            table[f"time_since_{key_of(name)}"] = since[:, i]
+    matrices = {"spatial": column("position"), "z": column("z")}
+    core = {*PLAIN, *CODED, "birth", "position", "z", "dose", "time_since"}
+    for name in frames[-1].arrays:
+        if name not in core:
+            values = column(name)
+            (table if values.ndim == 1 else matrices)[key_of(name)] = values
+    names = [f"{i}@{frame.time:.12g}h" for frame in frames for i in frame.arrays["id"].tolist()]
+    return pd.DataFrame(table, index=pd.Index(np.asarray(names, dtype=object))), matrices
+
+
+def _with_first_rows(chunks: Sequence[Chunk]) -> list[tuple[int, Chunk]]:
+    firsts = np.cumsum([0, *(chunk.n_cells for chunk in chunks)])
+    return [(int(first), chunk) for first, chunk in zip(firsts, chunks, strict=False)]
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *parts])
+
+
+def _group(group: zarr.Group, name: str) -> zarr.Group:
+    found = group[name]
+    assert isinstance(found, zarr.Group), name
+    return found
+
+
+def _element(group: zarr.Group, name: str) -> Any:
+    return ad.io.read_elem(group[name])

@@ -1,0 +1,107 @@
+"""Where things stand in a run store, and what its readouts are.
+
+RUN/zarr.json                                    attributes: {"twin": the run's record}
+RUN/readouts/                                    one xarray Dataset (replicate, time, ...)
+RUN/trajectories/<0000>/commits.json             the commit point: a reader believes only what it names
+RUN/trajectories/<0000>/state-<000012>.safetensors   the full state at the last commit
+RUN/trajectories/<0000>/<compartment>/cells/<000000-000012>/    an AnnData, rows = cell × kept time
+RUN/trajectories/<0000>/<compartment>/fields/<000000-000012>/   an xarray Dataset
+RUN/trajectories/<0000>/<compartment>/lineage/<000000-000012>/  births and deaths, where there are any
+
+Every folder is a Zarr v3 group. A name with a leading dot is not finished and is nobody's business.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.errors import InputError
+
+FORMAT = 1  # of the store; a reader refuses a higher one
+RECORD = "twin"  # key of the run's record in the root's attributes
+READOUTS, TRAJECTORIES = "readouts", "trajectories"
+CELLS, FIELDS, LINEAGE = "cells", "fields", "lineage"
+COMMITS = "commits.json"
+STATE_SUFFIX = ".safetensors"
+PARTIAL = ".partial"
+
+COORDINATE_UNITS = {"time": "h", "distance": "um"}
+LEADING_DIMS = ("replicate", "time")
+
+_SAFE_NAME = re.compile(r"[^\W_][\w .+-]*")  # a folder's name on any system, and no hidden one
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A number that is followed over time.
+
+    dims : its axes after (replicate, time); each is a coordinate of the layout.
+    units : "1" for a pure number.
+    about : one phrase for plots and tables.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    units: str
+    about: str
+
+    @property
+    def dtype(self) -> str:
+        """Return the stored type: a readout of every gene is large, and kept in 32 bit."""
+        return "float32" if "gene" in self.dims else "float64"
+
+
+@dataclass(frozen=True)
+class ReadoutLayout:
+    """All readouts of a run and their axes.
+
+    times : (time,) h, when readouts are taken.
+    coords : per axis its labels (text) or its values (numbers, such as bin centres in µm).
+    """
+
+    times: NDArray[np.float64]
+    coords: Mapping[str, Sequence[str] | NDArray[np.float64]]
+    variables: tuple[Readout, ...]
+
+    def shape(self, readout: Readout) -> tuple[int, ...]:
+        """Return the shape of one readout at one time of one replicate."""
+        return tuple(len(self.coords[dim]) for dim in readout.dims)
+
+
+def trajectory_of(run: Path, replicate: int) -> Path:
+    """Return the folder of one trajectory."""
+    return run / TRAJECTORIES / f"{replicate:04d}"
+
+
+def state_name(tick: int) -> str:
+    """Return the name of the state file of a tick."""
+    return f"state-{tick:06d}{STATE_SUFFIX}"
+
+
+def commit_name(first: int, last: int) -> str:
+    """Return the name of a commit by its first and last tick."""
+    return f"{first:06d}-{last:06d}"
+
+
+def unfinished(path: Path) -> Path:
+    """Return the hidden name, in the same folder, under which `path` is made before it is renamed."""
+    return path.with_name(f".{path.name}{PARTIAL}")
+
+
+def check_folder_name(name: str) -> None:
+    """Refuse the name of a compartment that cannot be a folder.
+
+    Raises
+    ------
+    InputError
+        If it has a slash, a leading dot or the like.
+    """
+    if not _SAFE_NAME.fullmatch(name) or name in (COMMITS, "zarr.json"):
+        raise InputError(
+            f"compartment {name!r} cannot be the name of a folder: write letters, digits, '_', '-', '+', '.' "
+            "or spaces, beginning with a letter or digit"
+        )

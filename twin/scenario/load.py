@@ -1,0 +1,365 @@
+"""From a scenario file to a `Scenario`, with every fault at its line.
+
+Files are not trusted: YAML is composed into nodes and only plain scalars are made of them, tags,
+repeated keys and runaway aliases are refused, and no path leaves the scenario's folder unless the
+user typed it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from twin.errors import Fault, InputError, ScenarioError
+from twin.scenario.faults import faults_of
+from twin.scenario.overlay import Key, Mark, Marked, Tree, merge, put, texts
+from twin.scenario.overlay import Path as KeyPath
+from twin.scenario.schema import Scenario
+
+LARGEST_FILE = 5_000_000  # bytes; our choice: hand-written scenarios have thousands
+MOST_VALUES = 200_000  # values after aliases are spelt out; our choice, stops alias bombs
+_TAG = "tag:yaml.org,2002:"
+_FILES = (("world_model", "path"), ("compartments", "*", "cells", "file"))  # keys that name files
+
+
+@dataclass(frozen=True)
+class ScenarioSource:
+    """A scenario as it was written: read, merged with what it extends, and overridden; not yet checked.
+
+    file : the scenario's file.
+    folder : where it lies; its paths start here.
+    marked : the resolved document and where each key was written.
+    typed : texts that the user gave on the command line.
+    """
+
+    file: Path
+    folder: Path
+    marked: Marked
+    typed: frozenset[str]
+    allow_outside: bool
+
+    @property
+    def document(self) -> Tree:
+        """The resolved document: plain, JSON-able."""
+        return self.marked.tree
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the resolved document; the order of keys counts, as it orders the substances."""
+        text = json.dumps(self.document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return sha256(text.encode()).hexdigest()
+
+    def fault(self, loc: Sequence[Key], message: str) -> Fault:
+        """Return a fault at a place of the document, with its line."""
+        return self.marked.fault(loc, message)
+
+    def error(self, faults: Sequence[Fault]) -> ScenarioError:
+        """Return all faults as one error, in the order of the file."""
+        once = dict.fromkeys(faults)
+        return ScenarioError(str(self.file), sorted(once, key=lambda f: (f.line is None, f.line or 0)))
+
+    def resolve(self, path_text: str) -> Path:
+        """Return the path that a text of the scenario names.
+
+        Raises
+        ------
+        InputError
+            If it lies outside the scenario's folder and the user has not typed it.
+        """
+        return _inside(self.folder, path_text, allowed=self.allow_outside or path_text in self.typed)
+
+    def validate(self) -> tuple[Scenario | None, list[Fault]]:
+        """Return the checked document, or None and everything that is wrong with it."""
+        try:
+            return Scenario.model_validate(self.document), []
+        except ValidationError as error:
+            return None, faults_of(error, Scenario, self.marked)
+
+
+@dataclass(frozen=True)
+class LoadedScenario(ScenarioSource):
+    """A scenario whose document is checked."""
+
+    scenario: Scenario
+
+    @classmethod
+    def of(cls, source: ScenarioSource, scenario: Scenario) -> "LoadedScenario":
+        """Join a source with its checked document."""
+        return cls(**vars(source), scenario=scenario)
+
+
+def load_scenario(path: str | Path, sets: Sequence[str] = (), *, allow_outside: bool = False) -> LoadedScenario:
+    """Read and check a scenario file.
+
+    Parameters
+    ----------
+    sets : overrides, "timeline.0.dose=10 ng/mL"; the value is read as YAML.
+    allow_outside : whether the file may name files outside its own folder.
+
+    Raises
+    ------
+    ScenarioError
+        With all faults of the document.
+    InputError
+        If the file cannot be read or an override cannot be applied.
+    """
+    source = read_source(path, sets, allow_outside=allow_outside)
+    scenario, faults = source.validate()
+    if scenario is None:
+        raise source.error(faults)
+    return LoadedScenario.of(source, scenario)
+
+
+def read_source(path: str | Path, sets: Sequence[str] = (), *, allow_outside: bool = False) -> ScenarioSource:
+    """Read a scenario file, what it extends, and the overrides; as `load_scenario` without the check."""
+    file = Path(path)
+    folder = file.resolve().parent
+    marked = _read(file, folder, allow_outside=allow_outside, chain=())
+    typed: set[str] = set()
+    for override in sets:
+        typed |= _override(marked, override, folder)
+    processes = marked.tree.get("processes")
+    if isinstance(processes, dict):  # `mechanics:` alone means: with nothing set
+        marked.tree["processes"] = {name: {} if c is None else c for name, c in processes.items()}
+    return ScenarioSource(file, folder, marked, frozenset(typed), allow_outside)
+
+
+def scenario_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of scenario files, for editors."""
+    schema = Scenario.model_json_schema()
+    _drop_numeric_defaults(schema)
+    required = schema.pop("required")
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "A scenario beside this one: its tables are merged, its lists and values replaced; "
+        "null takes a key away.",
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "anyOf": [{"required": ["extends"]}, {"required": required}],
+    }
+
+
+def _drop_numeric_defaults(schema: Any) -> None:
+    """Take away the defaults of quantities: they are numbers of ours, a file needs a unit."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "string" and not isinstance(schema.get("default", ""), str):
+            del schema["default"]
+        for value in schema.values():
+            _drop_numeric_defaults(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            _drop_numeric_defaults(value)
+
+
+def _inside(folder: Path, text: str, *, allowed: bool) -> Path:
+    path = (folder / text).resolve()
+    if not allowed and not path.is_relative_to(folder):
+        raise InputError(f"{text!r} lies outside the scenario's folder: move it there, or name it with --set")
+    return path
+
+
+def _read(file: Path, root: Path, *, allow_outside: bool, chain: tuple[Path, ...]) -> Marked:
+    """Read one file and, below it, the one it extends."""
+    here = file.resolve()
+    place = "" if not chain else f"{file.name}, "
+    marked = _parse(_text(file), str(file), place)
+    base = marked.tree.pop("extends", None)
+    if base is None:
+        return marked
+    at = marked.marks.pop(("extends",), Mark(None))
+    fault = Fault(at.line, f"{at.place}extends", "")
+    if not isinstance(base, str):
+        raise ScenarioError(str(file), [Fault(fault.line, fault.key, f"{base!r} is not the name of a file")])
+    try:
+        target = _inside(root, str(here.parent / base), allowed=allow_outside)
+        if target in (*chain, here):
+            raise InputError(f"{base!r} extends itself in a circle")
+        below = _read(target, root, allow_outside=allow_outside, chain=(*chain, here))
+    except ScenarioError:
+        raise
+    except InputError as error:
+        message = str(error).replace(str(here.parent / base), base)
+        raise ScenarioError(str(file), [Fault(fault.line, fault.key, message)]) from error
+    return merge(below, marked)
+
+
+def _text(file: Path) -> str:
+    try:
+        if file.is_dir():
+            raise InputError(f"{file} is a folder, not a scenario file")
+        if file.stat().st_size > LARGEST_FILE:
+            raise InputError(f"{file} has {file.stat().st_size} bytes; a scenario has at most {LARGEST_FILE}")
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"{file} is not there") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is not text in UTF-8 (byte {error.start})") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _compose(text: str) -> Node | None:
+    node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    return node
+
+
+def _parse(text: str, file: str, place: str) -> Marked:
+    """Return the document of a YAML text, or raise all its faults as a ScenarioError."""
+    try:
+        node = _compose(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else None
+        problem = str(error.problem)
+        if "\\t" in problem:
+            problem = "a tab stands where only spaces may: indent with spaces"
+        raise ScenarioError(file, [Fault(line, "", f"no valid YAML: {problem}")]) from error
+    except (YAMLError, RecursionError) as error:
+        raise ScenarioError(file, [Fault(None, "", f"no valid YAML: {_first_line(error)}")]) from error
+    if not isinstance(node, MappingNode):
+        what = "is empty" if node is None else "is no table of 'key: value' lines"
+        raise ScenarioError(file, [Fault(None, "", f"the file {what}")])
+    reader = _Reader(place)
+    tree = reader.plain(node, ())
+    if reader.faults:
+        raise ScenarioError(file, reader.faults)
+    return Marked(tree, reader.marks)
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error).splitlines()[0]
+
+
+class _Reader:
+    """Makes plain values of YAML nodes, noting where each key stands."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.marks: dict[KeyPath, Mark] = {}
+        self.faults: list[Fault] = []
+        self._values = 0
+        self._open: set[int] = set()
+
+    def plain(self, node: Node, path: KeyPath) -> Any:
+        """Return what a node holds; faults are collected."""
+        self._values += 1
+        if self._values > MOST_VALUES:
+            if self._values == MOST_VALUES + 1:
+                self._fault(node, (), f"more than {MOST_VALUES:,} values: do aliases multiply?")
+            return None
+        if id(node) in self._open:
+            self._fault(node, path, "an alias holds itself")
+            return None
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        self._open.add(id(node))
+        try:
+            if isinstance(node, MappingNode):
+                return self._mapping(node, path)
+            assert isinstance(node, SequenceNode), type(node)
+            self._refuse_tag(node, path, "seq")
+            items = []
+            for index, item in enumerate(node.value):
+                self._mark(item, (*path, index))
+                items.append(self.plain(item, (*path, index)))
+            return items
+        finally:
+            self._open.discard(id(node))
+
+    def _mapping(self, node: MappingNode, path: KeyPath) -> Tree:
+        self._refuse_tag(node, path, "map")
+        table: Tree = {}
+        for key, value in node.value:
+            if not isinstance(key, ScalarNode):
+                self._fault(key, path, "a key must be a word")
+                continue
+            below = (*path, key.value)
+            if str(key.tag) == f"{_TAG}merge":
+                self._fault(key, below, "YAML 1.2 has no merge key: write it out, or use extends")
+            elif key.value in table:
+                first = self.marks[below].line
+                self._fault(key, below, f"stands twice; first on line {first}")
+            else:
+                self._mark(key, below)
+                table[key.value] = self.plain(value, below)
+        return table
+
+    def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
+        tag, text = str(node.tag).removeprefix(_TAG), str(node.value)
+        if tag in ("str", "timestamp"):
+            return text
+        if tag == "null":
+            return None
+        if tag == "bool":
+            return text.lower() == "true" if text.lower() in ("true", "false") else text
+        if tag in ("int", "float"):
+            return self._number(node, tag, text, path)
+        self._refuse_tag(node, path, "str")
+        return None
+
+    def _number(self, node: ScalarNode, tag: str, text: str, path: KeyPath) -> Any:
+        digits = text.replace("_", "")
+        try:
+            if tag == "int":
+                prefixed = digits.lstrip("+-")[:2].lower() in ("0x", "0o", "0b")
+                return int(digits, 0) if prefixed else int(digits)
+            number = float(digits.lower().replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError:
+            return text
+        if number - number != 0:  # infinite, or not a number
+            self._fault(node, path, f"{text} is no finite number")
+            return None
+        return number
+
+    def _refuse_tag(self, node: Node, path: KeyPath, plain: str) -> None:
+        if str(node.tag) != f"{_TAG}{plain}":
+            self._fault(node, path, f"the tag {str(node.tag).replace(_TAG, '!!')} is not allowed")
+
+    def _mark(self, node: Node, path: KeyPath) -> None:
+        line = node.start_mark.line + 1
+        self.marks[path] = Mark(None, f"{self.place}line {line}, ") if self.place else Mark(line)
+
+    def _fault(self, node: Node, path: KeyPath, message: str) -> None:
+        self.faults.append(Marked({}, self.marks).fault(path, message))
+        last = self.faults[-1]
+        line = node.start_mark.line + 1
+        if not self.place and last.line != line:
+            self.faults[-1] = Fault(line, last.key, last.message)
+
+
+def _override(marked: Marked, override: str, folder: Path) -> set[str]:
+    """Apply one `--set key=value` in place and return the texts that it typed."""
+    words, equals, text = override.partition("=")
+    words = words.strip()
+    if not equals or not words or not all(words.split(".")):
+        raise InputError(f"--set {override}: write key=value, like duration='6 h' or timeline.0.dose='1 nM'")
+    try:
+        node = _compose(text)
+    except (YAMLError, RecursionError) as error:
+        raise InputError(f"--set {override}: the value is no valid YAML ({_first_line(error)})") from error
+    reader = _Reader("")
+    value = None if node is None else reader.plain(node, ())
+    if reader.faults:
+        raise InputError(f"--set {override}: {reader.faults[0].message}")
+    if isinstance(value, str) and _names_file(words):
+        beside = Path.cwd() / value  # a path that is typed starts where the user stands
+        value = str(beside) if beside.exists() and not (folder / value).exists() else value
+    put(marked, words, value, reader.marks)
+    return set(texts(value))
+
+
+def _names_file(words: str) -> bool:
+    keys = words.split(".")
+    return any(
+        len(keys) == len(known) and all(k in ("*", key) for key, k in zip(keys, known, strict=True)) for known in _FILES
+    )

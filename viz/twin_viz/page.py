@@ -1,0 +1,231 @@
+"""The page of a picture: panels, captions, colour bars and scale bar, whoever paints the panels."""
+
+import io
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+
+from twin.errors import InputError
+from twin_viz import palette
+from twin_viz.block import cut_open
+from twin_viz.coloring import Coloring
+from twin_viz.tissue import Field, Tissue, View
+
+DPI = 100  # pixels an inch: only sets how large text is beside the picture
+SIDE, HEAD, FOOT, CAPTION = 40, 56, 128, 34  # px: free at the sides, title, colour bars, above a panel
+BELOW = 18  # px: free under a panel, where the scale bar goes
+BAR_HEIGHT, BAR_TOP = 16, 34  # px: of a colour bar, and from it to the top of the foot
+WIDE = 1.6  # width over height from which panels are stacked and not side by side; our choice
+NICE = (1, 2, 5)  # first digits of a scale bar
+TEXT, SMALL = 11, 9.5  # pt
+EXTRAPOLATED = "beyond the assay: extrapolated"
+
+
+class Painter(Protocol):
+    """Who fills the panels: axes are in µm about the camera's focus."""
+
+    def cells(self, axes: Axes, view: View, tissue: Tissue) -> None:
+        """Draw the cells of one time."""
+
+    def field(self, axes: Axes, view: View, field: Field) -> None:
+        """Draw a substance and the cells that release it."""
+
+
+def compose(view: View, painter: Painter, size: tuple[int, int] = (1280, 960)) -> Figure:
+    """Lay out a picture of at most `size` (px) and let `painter` fill its panels.
+
+    Where the panels need less, the page is lower.
+    """
+    panels: list[Tissue | Field] = [*view.tissues, *([view.field] if view.field else [])]
+    size = (size[0], min(size[1], _height(view, len(panels), size[0])))
+    figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor=palette.BACKGROUND)
+    FigureCanvasAgg(figure)
+    n = len(view.tissues[-1].radius)
+    figure.text(
+        SIDE / size[0],
+        1 - HEAD / 2 / size[1],
+        f"{view.title} · {view.compartment} · {n:,} cells shown",
+        size=TEXT + 2,
+        weight="bold",
+        color=palette.INK,
+        va="center",
+    )
+    for axes, panel in zip(_panels(figure, view, len(panels), size), panels, strict=True):
+        if isinstance(panel, Field):
+            painter.field(axes, view, panel)
+            _caption(axes, f"{panel.time:g} h", f"{panel.substance}, {_slice_words(view, panel)}")
+            if len(panel.source):
+                _source_mark(axes)
+        else:
+            painter.cells(axes, view, panel)
+            late = view.measured_until is not None and panel.time > view.measured_until
+            note = f" ({EXTRAPOLATED})" if late else ""
+            _caption(axes, f"{panel.time:g} h", view.coloring.label.split(",")[0] + note)
+        if panel is panels[-1]:
+            _scale_bar(axes, view)
+    _foot(figure, view, size)
+    return figure
+
+
+def save(figure: Figure, out: Path) -> Path:
+    """Write `figure` as PNG, whole or not at all, and return `out`.
+
+    Raises
+    ------
+    InputError
+        If `out` cannot be written.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi, facecolor=figure.get_facecolor())
+    unfinished = out.with_name(f".{out.name}.unfinished")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(buffer.getvalue())
+        os.replace(unfinished, out)
+    except OSError as error:
+        raise InputError(f"{out}: the picture cannot be written: {error.strerror}") from error
+    return out
+
+
+def _is_stacked(view: View) -> bool:
+    return view.camera.half_width / view.camera.half_height >= WIDE
+
+
+def _height(view: View, n: int, width: int) -> int:
+    """Return the height (px) that `n` panels need on a page of this width."""
+    rows, columns = (n, 1) if _is_stacked(view) else (1, n)
+    panel = ((width - SIDE) / columns - SIDE) * view.camera.half_height / view.camera.half_width
+    return round(HEAD + FOOT + rows * (CAPTION + BELOW + panel))
+
+
+def _panels(figure: Figure, view: View, n: int, size: tuple[int, int]) -> list[Axes]:
+    """Make `n` axes in µm, as large as fits, each with the camera's proportions."""
+    camera = view.camera
+    ratio = camera.half_width / camera.half_height
+    rows, columns = (n, 1) if _is_stacked(view) else (1, n)
+    slot = ((size[0] - SIDE) / columns, (size[1] - HEAD - FOOT) / rows)  # px
+    width = min(slot[0] - SIDE, (slot[1] - CAPTION - BELOW) * ratio)
+    height = width / ratio
+    made = []
+    for i in range(n):
+        row, column = divmod(i, columns)
+        left = SIDE + column * slot[0] + (slot[0] - SIDE - width) / 2
+        top = HEAD + row * slot[1] + CAPTION + (slot[1] - CAPTION - BELOW - height) / 2
+        place = (left / size[0], 1 - (top + height) / size[1], width / size[0], height / size[1])
+        axes = figure.add_axes(place)
+        left_um, right_um, bottom_um, top_um = camera.extent
+        axes.set_xlim(left_um, right_um)
+        axes.set_ylim(bottom_um, top_um)
+        axes.set_axis_off()
+        made.append(axes)
+    return made
+
+
+def _caption(axes: Axes, time: str, text: str) -> None:
+    stamp = axes.annotate(
+        time,
+        (0, 1),
+        xytext=(0, 6),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        size=TEXT,
+        weight="bold",
+        color=palette.INK,
+        va="bottom",
+    )
+    axes.annotate(text, (1, 0), xytext=(8, 0), xycoords=stamp, textcoords="offset points", size=TEXT, va="bottom")
+
+
+def _slice_words(view: View, field: Field) -> str:
+    block = cut_open(field, view.camera)
+    return f"cut open at {'xyz'[block.axis]} = {block.at:g} µm"
+
+
+def _source_mark(axes: Axes) -> None:
+    mark = Line2D([], [], marker="o", linestyle="", markersize=7, color=palette.SOURCE)
+    axes.legend(
+        [mark],
+        ["cells that release it"],
+        loc="upper left",
+        bbox_to_anchor=(0.0, 0.0),
+        frameon=False,
+        fontsize=SMALL,
+        borderaxespad=0.2,
+        handletextpad=0.2,
+    )
+
+
+def _scale_bar(axes: Axes, view: View) -> None:
+    """Draw a bar of a round length below the panel: true anywhere in it, as the projection is parallel."""
+    wanted = 0.4 * view.camera.half_width
+    power = 10.0 ** np.floor(np.log10(wanted))
+    length = float(power * max(d for d in NICE if d * power <= wanted))
+    right, bottom = view.camera.half_width, -view.camera.half_height
+    pixel = 2 * view.camera.half_width / axes.get_window_extent().width  # µm
+    y = bottom - 8 * pixel
+    axes.plot([right - length, right], [y, y], color=palette.INK, linewidth=3, clip_on=False, solid_capstyle="butt")
+    axes.text(right - length - 6 * pixel, y, f"{length:g} µm", ha="right", va="center", size=SMALL, clip_on=False)
+
+
+def _foot(figure: Figure, view: View, size: tuple[int, int]) -> None:
+    """Put the colour bars side by side at the bottom: they cannot overlap."""
+    half = (size[0] - 3 * SIDE) / 2  # px
+    y = (FOOT - BAR_TOP - BAR_HEIGHT) / size[1]
+    if view.coloring.categories:
+        _legend(figure, view.coloring, (SIDE / size[0], 0.01, half / size[0], (FOOT - 8) / size[1]))
+    else:
+        place = (SIDE / size[0], y, half / size[0], BAR_HEIGHT / size[1])
+        norm = Normalize(view.coloring.low, view.coloring.high)
+        bar = figure.colorbar(
+            ScalarMappable(norm, palette.EXPRESSION),
+            cax=figure.add_axes(place),
+            orientation="horizontal",
+            extend="max" if view.coloring.is_clipped else "neither",
+        )
+        bar.set_label(view.coloring.label, size=TEXT)
+        bar.ax.tick_params(labelsize=SMALL)
+    if view.field is not None:
+        place = ((2 * SIDE + half) / size[0], y, half / size[0], BAR_HEIGHT / size[1])
+        bar = figure.colorbar(
+            ScalarMappable(LogNorm(view.field.low, view.field.high), palette.CONCENTRATION),
+            cax=figure.add_axes(place),
+            orientation="horizontal",
+            format="%g",
+            ticks=LogLocator(subs=(1.0, 2.0, 5.0)),
+            extend="min" if float(view.field.concentration.min()) < view.field.low else "neither",
+        )
+        bar.set_label(f"{view.field.substance} ({view.field.units})", size=TEXT)
+        bar.ax.minorticks_off()
+        bar.ax.tick_params(labelsize=SMALL)
+
+
+def _legend(figure: Figure, coloring: Coloring, place: tuple[float, float, float, float]) -> None:
+    marks = [
+        Line2D([], [], marker="o", linestyle="", markersize=7, color=palette.category_color(coloring, i))
+        for i in range(len(coloring.categories))
+    ]
+    axes = figure.add_axes(place)
+    axes.set_axis_off()
+    axes.legend(
+        marks,
+        list(coloring.categories),
+        ncols=3 if len(marks) > 5 else 1,
+        loc="upper left",
+        title=coloring.label,
+        frameon=False,
+        fontsize=SMALL,
+        title_fontsize=TEXT,
+        alignment="left",
+        handletextpad=0.2,
+        borderaxespad=0,
+        labelspacing=0.3,
+    )

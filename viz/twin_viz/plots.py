@@ -1,0 +1,213 @@
+"""The response over time, by distance and by cell type, and how far a substance reaches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from twin.errors import InputError, UnknownNameError
+from twin_viz import palette
+from twin_viz.camera import Float
+from twin_viz.page import DPI, EXTRAPOLATED, SMALL, TEXT, save
+from twin_viz.tissue import Run, measured_until
+
+PANEL = (4.6, 4.6)  # inches
+BAND = (5.0, 95.0)  # percentiles of the replicates between which is shaded; our choice
+FLOOR = 1e-4  # of the highest concentration; below it a profile on a log axis is noise
+SHADE = "#f2f2f2"
+
+Profile = dict[str, tuple[Float, Float, str]]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What one panel shows over time.
+
+    values : (replicate, time, line). names : of the lines. label : of the axis, with its unit.
+    is_ordered : whether the lines have an order, which their colours then follow.
+    """
+
+    title: str
+    label: str
+    names: tuple[str, ...]
+    values: Float
+    is_ordered: bool
+
+
+def response_figure(run: Run, compartment: str | None = None) -> Figure:
+    """Draw what the run says about the response; panels without data are left out.
+
+    Raises
+    ------
+    InputError
+        If the run has no readout that could be drawn, or no such compartment.
+    """
+    hours, curves, profile = _read(run, compartment)
+    n = len(curves) + (profile is not None)
+    if not n:
+        raise InputError("the run has no readout to plot: ask for one under 'observe' in the scenario")
+    figure = Figure(
+        figsize=(PANEL[0] * n, PANEL[1]),
+        dpi=DPI,
+        facecolor=palette.BACKGROUND,
+        layout=ConstrainedLayoutEngine(w_pad=0.12),
+    )
+    figure.set_facecolor(palette.BACKGROUND)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, n, squeeze=False)[0]
+    limit = measured_until(run)
+    for one, panel in zip(axes[: len(curves)], curves, strict=True):
+        _draw_curves(one, hours, panel, limit)
+    if profile is not None:
+        _draw_profile(axes[-1], profile, run.attrs.get("decay_lengths", ()))
+    return figure
+
+
+def response_plot(run: Run, out: Path, compartment: str | None = None) -> Path:
+    """Write `response_figure` to `out` (PNG) and return it."""
+    return save(response_figure(run, compartment), out)
+
+
+def has_curves(run: Run) -> bool:
+    """Say whether `response_figure` has anything to draw."""
+    _, curves, profile = _read(run, None)
+    return bool(curves) or profile is not None
+
+
+def _read(run: Run, compartment: str | None) -> tuple[Float, list[Curves], Profile | None]:
+    """Return the times (h) of the readouts, the panels over time, and the profile."""
+    data = run.readouts
+    if "compartment" in data.coords:
+        known = [str(c) for c in data["compartment"].values]
+        name = compartment or known[0]
+        if name not in known:
+            raise UnknownNameError("compartment", name, known)
+        data = data.sel(compartment=name)
+    hours = np.asarray(data["time"].values, dtype=np.float64) if "time" in data.coords else np.zeros(1)
+    return hours, [c for c in (_by_distance(data), _by_type(data)) if c is not None], _profile(data)
+
+
+def _values(data: xr.Dataset, name: str, dim: str) -> Float | None:
+    """Return a readout as (replicate, time, line), None where it is missing or was never written."""
+    if name not in data or dim not in data[name].dims:
+        return None
+    values = np.asarray(data[name].transpose("replicate", "time", dim), dtype=np.float64)
+    return values if np.isfinite(values).any() else None
+
+
+def _by_distance(data: xr.Dataset) -> Curves | None:
+    values = _values(data, "response_by_distance", "distance")
+    if values is None:
+        return None
+    names = tuple(f"{float(d):g} µm" for d in data["distance"].values)
+    return Curves("by distance from the source", "response (0 control, 1 full dose)", names, values, True)
+
+
+def _by_type(data: xr.Dataset) -> Curves | None:
+    """Return the response by type or, where none was asked for, the first gene, or how many cells."""
+    kinds = tuple(str(k) for k in data["cell_type"].values) if "cell_type" in data.coords else ()
+    values = _values(data, "response_by_type", "cell_type")
+    label = "response (0 control, 1 full dose)"
+    if values is None and "gene_mean" in data and data.sizes.get("gene", 0):
+        gene = str(data["gene"].values[0])
+        values, label = _values(data.isel(gene=0), "gene_mean", "cell_type"), f"{gene} (counts per 10,000)"
+    if values is None:
+        values, label = _values(data, "n_cells", "cell_type"), "cells"
+    return Curves("by cell type", label, kinds, values, False) if values is not None else None
+
+
+def _profile(data: xr.Dataset) -> Profile | None:
+    """Return per substance distance (µm), concentration (replicate, distance) and unit, last time."""
+    if "concentration_by_distance" not in data:
+        return None
+    all_of_it = data["concentration_by_distance"].transpose("substance", "replicate", "time", "distance")
+    values = np.asarray(all_of_it, dtype=np.float64)
+    written = np.flatnonzero(np.isfinite(values).any(axis=(0, 1, 3)))
+    if not len(written) or not (values[:, :, written[-1]] > 0).any():
+        return None
+    distance = np.asarray(data["distance"].values, dtype=np.float64)
+    unit = str(all_of_it.attrs.get("units", "nM"))
+    names = [str(s) for s in data["substance"].values]
+    return {name: (distance, values[i, :, written[-1]], unit) for i, name in enumerate(names)}
+
+
+def _draw_curves(axes: Axes, hours: Float, panel: Curves, limit: float | None) -> None:
+    shown = [i for i in range(len(panel.names)) if np.isfinite(panel.values[..., i]).any()]
+    for order, i in enumerate(shown):
+        share = order / max(len(shown) - 1, 1)
+        color = palette.SEQUENCE(share) if panel.is_ordered else palette.CATEGORIES[i % len(palette.CATEGORIES)]
+        style = "-" if panel.is_ordered or i < len(palette.CATEGORIES) else "--"
+        lines = panel.values[..., i]  # (replicate, time)
+        there = np.isfinite(lines).any(axis=0)
+        lines = lines[:, there]
+        axes.plot(hours[there], np.nanmedian(lines, axis=0), style, color=color, lw=1.8, label=panel.names[i])
+        if len(lines) > 1:
+            low, high = np.nanpercentile(lines, BAND, axis=0)
+            axes.fill_between(hours[there], low, high, color=color, alpha=0.2, linewidth=0)
+    axes.set_xlim(hours[0], hours[-1] if hours[-1] > hours[0] else hours[0] + 1)
+    axes.margins(y=0.08)
+    if limit is not None and limit < hours[-1]:
+        axes.axvspan(limit, hours[-1], color=SHADE, zorder=0)
+        axes.axvline(limit, color=palette.NOTHING, lw=1, ls="--", zorder=1)
+        axes.text(
+            limit,
+            1.0,
+            f" {EXTRAPOLATED}",
+            transform=axes.get_xaxis_transform(),
+            size=SMALL - 1,
+            va="bottom",
+            color=palette.INK,
+        )
+    many = f"median and {BAND[0]:g}–{BAND[1]:g} % band of {len(panel.values)} replicates"
+    _label(axes, panel.title, "time (h)", panel.label)
+    axes.legend(
+        title=many if len(panel.values) > 1 else None,
+        title_fontsize=SMALL - 1.5,
+        fontsize=SMALL - 1.5,
+        frameon=False,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.16),
+        ncols=3 if panel.is_ordered else 2,
+        columnspacing=1.0,
+        handlelength=1.4,
+    )
+
+
+def _draw_profile(axes: Axes, profile: Profile, lengths: Sequence[dict[str, Any]]) -> None:
+    """Draw concentrations along the distance, and the exponential of each decay length beside them."""
+    by_name = {str(length["substance"]): length for length in lengths}
+    unit = next(iter(profile.values()))[2]
+    for i, (name, (distance, values, _)) in enumerate(profile.items()):
+        color = palette.CATEGORIES[i % len(palette.CATEGORIES)]
+        there = np.isfinite(values).any(axis=0)
+        middle = np.nanmedian(values[:, there], axis=0)
+        place, middle = distance[there][middle > 0], middle[middle > 0]
+        seen = middle > FLOOR * middle.max() if len(middle) else middle > 0
+        if not seen.any():
+            continue
+        axes.semilogy(place[seen], middle[seen], "o", color=color, ms=5, label=f"{name}, simulated")
+        length = by_name.get(name, {})
+        for key, style, words in (("measured_um", "-", "fitted length"), ("predicted_um", "--", "√(D/λ)")):
+            if length.get(key) is not None:
+                along = np.linspace(place[seen][0], place[seen][-1], 50)
+                curve = middle[seen][0] * np.exp(-(along - along[0]) / float(length[key]))
+                shown = curve > FLOOR * middle.max()
+                label = f"{words} {float(length[key]):.0f} µm"
+                axes.semilogy(along[shown], curve[shown], style, color=color, lw=1.5, label=label)
+    _label(axes, "how far it reaches, at the end", "distance from the source (µm)", f"concentration ({unit})")
+    axes.legend(fontsize=SMALL - 1.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+
+
+def _label(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, size=TEXT, loc="left", weight="bold", pad=18)
+    axes.set_xlabel(x, size=SMALL)
+    axes.set_ylabel(y, size=SMALL)
+    axes.tick_params(labelsize=SMALL)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,232 @@
+"""The tissue in three dimensions, with PyVista.
+
+Importing this file imports VTK: ask `twin_viz.graphics.graphics()` first.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvista as pv
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from numpy.typing import NDArray
+
+from twin.errors import RunError
+from twin_viz import palette
+from twin_viz.block import cut_open
+from twin_viz.camera import Camera, Float, edges
+from twin_viz.graphics import graphics
+from twin_viz.page import compose, save
+from twin_viz.tissue import Field, Run, Tissue, View, read_view
+
+GLYPH_LIMIT = 3000  # cells; above it spheres are drawn as shaded points: 5-15 times faster without a GPU
+SPHERE = (18, 12)  # facets around and along a sphere; our choice: round at 20 px
+RADIUS_STEP = 0.25  # µm; points of one size are drawn together
+SHARPNESS = 2  # rendered so many times larger, then averaged: smooth edges without slow multi-sampling
+LIGHT = {"ambient": 0.38, "diffuse": 0.68, "specular": 0.08, "specular_power": 12.0}
+FAR = 1e4  # µm; how far the camera stands off, without effect in a parallel projection
+
+
+def scene(
+    run: Run,
+    time: float | str | None = None,
+    color: str = "ISG15",
+    field: str | None = None,
+    compartment: str | None = None,
+    cut: str | None = None,
+    replicate: int = 0,
+    size: tuple[int, int] = (1280, 960),
+) -> pv.Plotter:
+    """Set up the scene of a compartment at one time: cells above, a field below, one camera.
+
+    Arguments as in `read_view`. The plotter is off-screen; `screenshot` draws it.
+
+    Raises
+    ------
+    RunError
+        If there is no OpenGL here; `twin_viz.plain` draws without.
+    """
+    if graphics().backend is None:
+        raise RunError(graphics().advice)
+    view = read_view(run, (time,), color, field, compartment, cut, replicate)
+    rows = 1 if view.field is None else 2
+    made = pv.Plotter(off_screen=True, shape=(rows, 1), window_size=list(size), border=False)
+    plotter: Any = made  # PyVista's decorators hide the signatures of its methods
+    ratio = size[0] / (size[1] / rows)
+    pixel = 2 * view.camera.half_width / size[0]
+    tissue = view.tissues[0]
+    bar = {"position_x": 0.25, "width": 0.5, "height": 0.1, "title_font_size": 18, "label_font_size": 15}
+    plotter.subplot(0, 0)
+    mapper = _add_tissue(plotter, view, tissue, pixel)
+    _aim(plotter, view.camera, ratio)
+    plotter.add_text(f"{view.compartment}, {tissue.time:g} h", position="upper_left", font_size=11, color=palette.INK)
+    if view.coloring.categories:
+        codes = range(len(view.coloring.categories))
+        labels = [[view.coloring.categories[i], palette.category_color(view.coloring, i)] for i in codes]
+        plotter.add_legend(labels, bcolor=None, face="circle", size=(0.2, 0.04 * len(labels)))
+    elif mapper is not None:
+        plotter.add_scalar_bar(f"{view.coloring.label}\n", mapper=mapper, color=palette.INK, **bar)
+    if view.field is not None:
+        plotter.subplot(1, 0)
+        mapper = _add_field(plotter, view, view.field, pixel)
+        _aim(plotter, view.camera, ratio)
+        words = f"{view.field.substance}, {view.field.time:g} h"
+        plotter.add_text(words, position="upper_left", font_size=11, color=palette.INK)
+        title = f"{view.field.substance} ({view.field.units})\n"
+        plotter.add_scalar_bar(title, mapper=mapper, color=palette.INK, fmt="%.1e", **bar)
+    return made
+
+
+def picture(
+    run: Run,
+    out: Path,
+    times: tuple[float | str | None, ...] = (None,),
+    color: str = "ISG15",
+    field: str | None = None,
+    compartment: str | None = None,
+    cut: str | None = None,
+    replicate: int = 0,
+    size: tuple[int, int] = (1280, 960),
+) -> Path:
+    """Write the 3-D picture of a run to `out` (PNG) and return it; arguments as in `read_view`."""
+    if graphics().backend is None:
+        raise RunError(graphics().advice)
+    view = read_view(run, times, color, field, compartment, cut, replicate)
+    return save(compose(view, ScenePainter(), size), out)
+
+
+class ScenePainter:
+    """Draws the panels of a picture with PyVista."""
+
+    def cells(self, axes: Axes, view: View, tissue: Tissue) -> None:
+        """Draw each cell as a sphere of its radius."""
+        plotter, pixel = _canvas(axes, view)
+        _add_tissue(plotter, view, tissue, pixel)
+        _show(axes, view, plotter)
+
+    def field(self, axes: Axes, view: View, field: Field) -> None:
+        """Draw the block cut open, and the cells that release the substance."""
+        plotter, pixel = _canvas(axes, view)
+        _add_field(plotter, view, field, pixel)
+        _show(axes, view, plotter)
+
+
+def _canvas(axes: Axes, view: View) -> tuple[pv.Plotter, float]:
+    """Return a plotter of the panel's size, and its pixel in µm."""
+    place = axes.get_window_extent()
+    size = [SHARPNESS * round(place.width), SHARPNESS * round(place.height)]
+    return pv.Plotter(off_screen=True, window_size=size), 2 * view.camera.half_width / size[0]
+
+
+def _show(axes: Axes, view: View, plotter: pv.Plotter) -> None:
+    _aim(plotter, view.camera, view.camera.half_width / view.camera.half_height)
+    image = np.asarray(plotter.screenshot(return_img=True), dtype=np.float64)  # (row, column, channel)
+    plotter.close()
+    height, width, channels = image.shape
+    blocks = image.reshape(height // SHARPNESS, SHARPNESS, width // SHARPNESS, SHARPNESS, channels)
+    axes.imshow(blocks.mean(axis=(1, 3)) / 255.0, extent=view.camera.extent, aspect="auto")
+
+
+def _aim(plotter: Any, camera: Camera, ratio: float) -> None:
+    """Point the plotter's camera; `ratio` is the panel's width over its height.
+
+    `Any`: PyVista's decorators hide the signatures of its methods.
+    """
+    plotter.set_background(palette.BACKGROUND)
+    plotter.enable_parallel_projection()
+    plotter.camera.position = tuple(camera.focus + FAR * camera.toward)
+    plotter.camera.focal_point = tuple(camera.focus)
+    plotter.camera.up = tuple(camera.up)
+    plotter.camera.parallel_scale = max(camera.half_height, camera.half_width / ratio)
+    plotter.reset_camera_clipping_range()
+
+
+def _add_tissue(plotter: pv.Plotter, view: View, tissue: Tissue, pixel: float) -> Any:
+    """Add the cells and the box; return the mapper that a colour bar needs, None without one."""
+    _add_lines(plotter, edges(view.box, view.camera.toward, front=False), palette.NOTHING)
+    look: dict[str, Any] = {"cmap": palette.EXPRESSION, "clim": (view.coloring.low, view.coloring.high)}
+    if view.coloring.categories:
+        colors = palette.cell_colors(view.coloring, tissue.value)
+        return _add_spheres(plotter, tissue.position, tissue.radius, colors, pixel, {"rgb": True})
+    return _add_spheres(plotter, tissue.position, tissue.radius, tissue.value, pixel, look)
+
+
+def _add_field(plotter: pv.Plotter, view: View, field: Field, pixel: float) -> Any:
+    """Add the block cut open and its source cells; return the mapper of the block."""
+    _add_lines(plotter, edges(view.box, view.camera.toward, front=False), palette.NOTHING)
+    block = cut_open(field, view.camera)
+    faces = []
+    for face in block.faces:
+        rows, columns = face.concentration.shape
+        grid = pv.StructuredGrid()
+        grid.points = face.points.transpose(1, 0, 2).reshape(-1, 3)
+        grid.dimensions = (rows + 1, columns + 1, 1)
+        grid.cell_data["concentration"] = face.concentration.T.reshape(-1)
+        faces.append(grid.extract_surface(algorithm="dataset_surface"))
+    actor = plotter.add_mesh(
+        pv.merge(faces),
+        scalars="concentration",
+        cmap=palette.CONCENTRATION,
+        clim=(field.low, field.high),
+        log_scale=True,
+        lighting=False,
+        show_scalar_bar=False,
+    )
+    _add_lines(plotter, edges(block.box, view.camera.toward, front=True), palette.INK)
+    front = block.in_front
+    colors = np.tile(to_rgb(palette.SOURCE), (int(front.sum()), 1))
+    _add_spheres(plotter, field.source[front], field.source_radius[front], colors, pixel, {"rgb": True})
+    return actor.mapper
+
+
+def _add_lines(plotter: pv.Plotter, lines: Float, color: str) -> None:
+    """Add straight lines (edge, 2, axis) µm."""
+    ends = lines.reshape(-1, 3)
+    pairs = np.column_stack([np.full(len(lines), 2), np.arange(len(ends)).reshape(-1, 2)])
+    plotter.add_mesh(pv.PolyData(ends, lines=pairs), color=color, line_width=2, lighting=False)
+
+
+def _add_spheres(
+    plotter: pv.Plotter,
+    position: Float,
+    radius: Float,
+    value: NDArray[np.float64],
+    pixel: float,
+    look: dict[str, Any],
+) -> Any:
+    """Add spheres of true radius; return the mapper of the last ones, None where there are none.
+
+    value : (cell,) numbers for a colour map, or (cell, channel) colours in 0..1.
+    pixel : µm; a point's size is given in pixels, so it follows the camera's scale.
+    """
+    if "rgb" in look:
+        value = np.round(value * 255).astype(np.uint8)
+    look = {**look, **LIGHT, "scalars": "value", "show_scalar_bar": False, "nan_color": palette.NOTHING}
+    actor = None
+    for rows, diameter in _batches(radius):
+        points = pv.PolyData(position[rows])
+        points["value"] = value[rows]
+        if diameter is None:
+            points["diameter"] = 2 * radius[rows]
+            ball = pv.Sphere(radius=0.5, theta_resolution=SPHERE[0], phi_resolution=SPHERE[1])
+            mesh = points.glyph(geom=ball, scale="diameter", orient=False)
+            actor = plotter.add_mesh(mesh, smooth_shading=True, **look)
+        else:
+            actor = plotter.add_mesh(
+                points,
+                style="points",
+                render_points_as_spheres=True,
+                point_size=max(diameter / pixel, 1.0),
+                **look,
+            )
+    return actor.mapper if actor is not None else None
+
+
+def _batches(radius: Float) -> Sequence[tuple[NDArray[np.intp], float | None]]:
+    """Group cells as they are drawn: few as one mesh (None), many as points of one diameter (µm)."""
+    if len(radius) <= GLYPH_LIMIT:
+        return [(np.arange(len(radius)), None)] if len(radius) else []
+    step = np.round(radius / RADIUS_STEP).astype(np.intp)
+    return [(np.flatnonzero(step == s), 2 * RADIUS_STEP * float(s)) for s in np.unique(step)]
