@@ -1,4 +1,4 @@
-"""A stranger's distribution: a world model and plugins that come in through the real door."""
+"""What tests share: measured data, a small trained model, and a stranger's distribution through the real door."""
 
 import os
 import subprocess
@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
+
+from tests.model.synthetic import synthetic_experiment
+from twin.model.fit import fit
+from twin.model.masked import MaskedDiffusion
+from twin.model.training import TrainingConfig
 
 PARTS = '''
 """A world model that answers uniformly, and processes that do little."""
@@ -297,3 +303,21 @@ def write(tmp_path: Path) -> Write:
         return file
 
     return make
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of measured data; tests that need it are skipped where it is not."""
+    folder = Path(os.environ.get("TWIN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (folder / "kang2018_pbmc_ifnb.h5ad").is_file():
+        pytest.skip(f"no measured data in {folder}; set TWIN_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_model() -> MaskedDiffusion:
+    """A world model trained for seconds on synthetic cells with a known law: 3 types, 120 genes, one cytokine."""
+    torch.set_num_threads(1)
+    experiment = synthetic_experiment(seed=0)
+    config = TrainingConfig(steps=500, batch=64, warm_up=20, learning_rate=5e-3, seed=0)
+    return fit(experiment, config, name="small", sizes={"latent": 4, "code": 32, "width": 48, "blocks": 1})

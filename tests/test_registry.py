@@ -73,7 +73,12 @@ def test_a_checkpoint_is_loaded_again_only_when_its_files_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[Path] = []
-    monkeypatch.setattr(registry, "resolve_name", lambda name: lambda path: loads.append(path) or object())
+
+    def load_checkpoint(path: Path) -> object:
+        loads.append(path)
+        return object()
+
+    monkeypatch.setattr(registry, "resolve_name", lambda name: load_checkpoint)
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "config.json").write_text("{}")

@@ -55,9 +55,9 @@ def _registry() -> pint.UnitRegistry[float]:
     return registry
 
 
-_NUMBER_AND_UNIT = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\d\s.+-].{0,40})?\s*$")
+_NUMBER_AND_UNIT = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*([^\d\s.+-].{0,40})?\s*$")
 
-_TERM = r"[A-Za-zµμ%]+(?:\s*\*\*\s*-?\d{1,2})?"
+_TERM = r"[A-Za-zµμ%]+(?:\s*\*\*\s*-?[0-9]{1,2})?"
 _UNIT = re.compile(rf"(?:/\s*)?{_TERM}(?:(?:\s*[*/]\s*|\s+){_TERM})*")
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from twin_diffusion import Diffusion
 
-from tests.plugins.views import UniformModel, make_scenario, make_view
+from twin.conformance.trial import UniformModel, make_scenario, make_view
 from twin.errors import RunError
 from twin.kernels.diffusion import diffuse
 from twin.process import CONCENTRATION, Add, View

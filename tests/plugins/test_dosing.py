@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twin_dosing import Dosing
 from twin_dosing.process import clamp_gene
 
-from tests.plugins.views import GENES, UniformModel, clamp_of, make_scenario, make_view
+from twin.conformance.trial import GENES, UniformModel, clamp_of, make_scenario, make_view
 from twin.process import CLAMP, CONCENTRATION, Add, Set, Structure, Update, View
 from twin.scenario.schema import Scenario
 

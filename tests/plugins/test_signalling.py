@@ -8,7 +8,7 @@ import pytest
 from twin_diffusion import Diffusion
 from twin_signalling import Exposure, Secretion
 
-from tests.plugins.views import GENES, UniformModel, make_scenario, make_view
+from twin.conformance.trial import GENES, UniformModel, make_scenario, make_view
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.process import DOSE, SINK, SOURCE, TIME_SINCE, Add, Rate, Set, View
 from twin.scenario.schema import Scenario

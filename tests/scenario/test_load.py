@@ -218,7 +218,7 @@ def test_a_wrong_override_is_told_as_one(write: Write, good: str) -> None:
     ],
 )
 def test_an_override_that_cannot_be_applied_is_refused(write: Write, good: str, override: str, told: str) -> None:
-    with pytest.raises(InputError, match="^--set ") as caught:
+    with pytest.raises(InputError, match=r"^--set ") as caught:
         load_scenario(write(good), [override])
     assert told in str(caught.value)
 

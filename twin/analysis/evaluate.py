@@ -66,7 +66,7 @@ def evaluate(
     *,
     holdout: float,
     group_by: str | None = None,
-    columns: Columns = Columns(),
+    columns: Columns | None = None,
     on_group: Callable[[str], None] | None = None,
 ) -> list[Evaluation]:
     """Score a model on held-out cells, beside baselines made of the cells that it may have seen.
@@ -85,6 +85,7 @@ def evaluate(
     InputError
         If the files name no perturbation that the model knows, or no group has enough cells.
     """
+    columns = columns or Columns()
     data = assemble(files, columns)
     test = held_out(data.names, holdout)
     groups = _groups(files, data, group_by)
@@ -96,8 +97,8 @@ def evaluate(
     axis = np.array([place.get(g, -1) for g in data.genes])
     if (axis < 0).any():
         raise InputError(
-            f"{int((axis < 0).sum())} of the data's {len(data.genes)} genes are not on the model's axis; evaluate it on "
-            "the files it was trained on, or on files of the same genes"
+            f"{int((axis < 0).sum())} of the data's {len(data.genes)} genes are not on the model's axis; "
+            "evaluate it on the files it was trained on, or on files of the same genes"
         )
     strangers = sorted(set(data.contexts) - set(model.contexts))
     if strangers:
@@ -244,3 +245,31 @@ def _baselines(arms: dict[str, _Arms]) -> list[Row]:
             tuple(m / 4 for _, m in halves),
         ),
     ]
+
+
+def markdown(table: Evaluation) -> str:
+    """Return the table as Markdown: Pearson-delta per group, then means of Pearson, MSE and slope."""
+
+    def number(x: float, digits: int = 3) -> str:
+        return f"{x:.{digits}f}" if np.isfinite(x) else "–"
+
+    width = max(len(r.name) for r in table.rows)
+    head = f"| {'Pearson of delta':<{width}} | " + " | ".join(table.groups) + " | mean | MSE | slope |"
+    lines = [
+        f"{table.perturbation}: {table.about}; {table.genes:,} genes of largest dispersion; held-out control / treated "
+        "cells: "
+        + ", ".join(f"{g} {c}/{t}" for g, c, t in zip(table.groups, table.n_control, table.n_treated, strict=True)),
+        "",
+        head,
+        "|" + "---|" * (len(table.groups) + 4),
+    ]
+    for r in table.rows:
+        cells = " | ".join(f"{number(x):>{max(5, len(g))}}" for g, x in zip(table.groups, r.pearson, strict=True))
+        last = f"{number(r.mean(r.pearson))} | {number(r.mean(r.mse), 4)} | {number(r.mean(r.slope), 2)}"
+        lines.append(f"| {r.name:<{width}} | {cells} | {last} |")
+    lines += [
+        "",
+        "A treated *level* (sampled population, own type's treated mean) shares the control cells' noise with the true "
+        "delta, which raises its Pearson; the MSE is free of that.",
+    ]
+    return "\n".join(lines)

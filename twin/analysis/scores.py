@@ -23,8 +23,8 @@ def lognorm(counts: sp.csr_array, totals: Float | None = None) -> sp.csr_array:
 def dispersion_genes(logged: sp.csr_array, n: int) -> NDArray[np.intp]:
     """Return the n genes of largest binned, normalised dispersion, ascending columns.
 
-    On x = expm1(logged): dispersion d = log(variance / mean), abscissa a = log1p(mean), 20 equal bins of a; the score is
-    d standardised within its bin (1 in a bin of one gene).
+    On x = expm1(logged): dispersion d = log(variance / mean), abscissa a = log1p(mean), 20 equal bins of a; the
+    score is d standardised within its bin (1 in a bin of one gene).
 
     Source
     ------

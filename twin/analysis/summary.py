@@ -1,10 +1,14 @@
 """What a run says at its end: tables of the response, and how far a substance reached."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.results import Run, open_run
@@ -96,7 +100,8 @@ def report(path: str | Path) -> str:
     for d in decay_lengths(run):
         seen = f"{d.measured:.1f} um" if np.isfinite(d.measured) else "no gradient to measure"
         lines.append(
-            f"\n{d.substance} in {d.compartment}: decay length {seen}; sqrt(D / (decay + uptake)) = {d.predicted:.1f} um"
+            f"\n{d.substance} in {d.compartment}: decay length {seen}; "
+            f"sqrt(D / (decay + uptake)) = {d.predicted:.1f} um"
         )
     last = run.attrs.get("last_measured_time_h") or 0.0
     start = run.attrs.get("exposure_start_h") or 0.0
@@ -107,14 +112,14 @@ def report(path: str | Path) -> str:
     return "\n".join(lines)
 
 
-def _bins(run: Run):  # type: ignore[no-untyped-def]
+def _bins(run: Run) -> Callable[[Any], object]:
     document = run.scenario.get("observe", {}).get("distance", {})
     edges = [str(e) for e in document.get("edges", [])]
-    names = [f"{a.replace(' um', '')}-{b}" for a, b in zip(edges, edges[1:], strict=False)]
+    names = [f"{a.replace(' um', '')}-{b}" for a, b in pairwise(edges)]
     return dict(zip((float(x) for x in run.readouts["distance"].values), names, strict=True)).get
 
 
-def _table(values: xr.DataArray, axis: str, title: str, n: np.ndarray, name) -> list[str]:  # type: ignore[no-untyped-def, type-arg]
+def _table(values: xr.DataArray, axis: str, title: str, n: NDArray[Any], name: Callable[[Any], object]) -> list[str]:
     """Return rows along `axis`, a few times across; a row without a number is left out."""
     times = values["time"].values
     pick = np.unique(np.round(np.linspace(0, len(times) - 1, min(COLUMNS, len(times)))).astype(int))

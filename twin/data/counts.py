@@ -105,7 +105,7 @@ def read_counts(path: Path) -> CountData:
         raise InputError(f"{path} is not there")
     try:
         adata = ad.read_zarr(path) if path.is_dir() else ad.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError, ad.io.AnnDataReadError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(
             f"{path} cannot be read as AnnData ({reason}); is it cut short or of another format?"

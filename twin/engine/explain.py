@@ -59,10 +59,7 @@ def _substance(name: str, substance: Substance, scenario: Scenario) -> str:
     reach = f"√(D/λ) = {length:.3g} µm without uptake" if length is not None else "no decay"
     spacing = min(c.spacing for c in scenario.compartments.values())
     molecules = MOLECULES_PER_NM_UM3 * spacing**3
-    return (
-        f"{name}: D = {substance.diffusivity / 3600:.3g} µm²/s, {reach}; "
-        f"1 nM is {molecules:,.0f} molecules a voxel (a mean-field below about one)"
-    )
+    return f"{name}: D = {substance.diffusivity / 3600:.3g} µm²/s, {reach}; 1 nM is {molecules:,.0f} molecules a voxel"
 
 
 def _process(name: str, process: Process, plan: "Plan") -> str:

@@ -51,9 +51,9 @@ class _Perturbation(BaseModel):
 
     name: str
     kind: str
-    reference_nM: float | None
+    reference_nanomolar: float | None
     reference_text: str
-    ec50_nM: float | None
+    ec50_nanomolar: float | None
     hill: float
     times_h: tuple[float, ...]
     cells: dict[str, int]
@@ -103,9 +103,9 @@ def _conditions(model: MaskedDiffusion) -> _Conditions:
             _Perturbation(
                 name=p.name,
                 kind=p.kind,
-                reference_nM=p.reference if np.isfinite(p.reference) else None,
+                reference_nanomolar=p.reference if np.isfinite(p.reference) else None,
                 reference_text=p.reference_text,
-                ec50_nM=p.ec50 if np.isfinite(p.ec50) else None,
+                ec50_nanomolar=p.ec50 if np.isfinite(p.ec50) else None,
                 hill=p.hill,
                 times_h=p.times,
                 cells={k: v for k, v in p.cells.items() if v},
@@ -157,9 +157,9 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
         Perturbation(
             p.name,
             p.kind,
-            float("nan") if p.reference_nM is None else p.reference_nM,
+            float("nan") if p.reference_nanomolar is None else p.reference_nanomolar,
             p.reference_text,
-            float("nan") if p.ec50_nM is None else p.ec50_nM,
+            float("nan") if p.ec50_nanomolar is None else p.ec50_nanomolar,
             p.hill,
             p.times_h,
             dict(p.cells),

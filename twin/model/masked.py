@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 
+import anndata as ad
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -19,6 +20,7 @@ from twin.kernels.turnover import replaced_fraction
 from twin.model.contract import HALF_LIFE, Condition, Counts, Perturbation, WorldModel
 from twin.model.effects import TEMPERATURE, context_weights, similarity
 from twin.model.network import Inputs, LatentNetwork
+from twin.model.prediction import predict
 
 Float = NDArray[np.float64]
 
@@ -215,6 +217,18 @@ class MaskedDiffusion(WorldModel):
         result = sp.vstack(parts, format="csr") if parts else counts.copy()
         owner, _ = self._clamp_entries(condition)
         return self._clamped(result, condition, np.ones(len(owner), dtype=np.bool_), streams)
+
+    def predict(
+        self,
+        adata: ad.AnnData,
+        perturbation: str,
+        dose: str | None = None,
+        *,
+        cell_type: str | None = None,
+        seed: int = 0,
+    ) -> ad.AnnData:
+        """Return what these very cells would hold under a perturbation (`twin.model.prediction.predict`)."""
+        return predict(self, adata, perturbation, dose, cell_type=cell_type, seed=seed)
 
     @torch.no_grad()
     def expected(self, z: NDArray[np.float32], condition: Condition, genes: Sequence[int]) -> Float:

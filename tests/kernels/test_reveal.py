@@ -1,0 +1,118 @@
+"""Fresh draws follow the heads' law, and equal quantiles move what has an effect and nothing else."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from twin.kernels.reveal import couple, reveal
+from twin.model.network import level_log_widths, level_values
+
+GENES = 6
+N = 20_000
+
+
+def heads(mean: float, theta: float) -> dict[str, Any]:
+    """Return the arguments of a negative binomial of this mean and dispersion for every gene."""
+    k = level_values()
+    table = torch.lgamma(k + theta) - torch.lgamma(torch.tensor(theta)) - torch.lgamma(k + 1) + level_log_widths()
+    return {
+        "log_mean": np.full((N, GENES), np.log(mean), np.float32),
+        "theta": np.full(GENES, theta, np.float32),
+        "hurdle_bias": np.zeros(GENES, np.float32),
+        "value_bias": np.zeros(GENES, np.float32),
+        "table": np.tile(table.numpy().astype(np.float32), (GENES, 1)),
+        "level_value": k.numpy().astype(np.float64),
+    }
+
+
+def draw(due: float, mean: float = 3.0, theta: float = 2.0, strength: float = 0.0, held: int = 0) -> np.ndarray:  # type: ignore[type-arg]
+    h = heads(mean, theta)
+    n_held = GENES if held else 0
+    indptr, gene, token = reveal(
+        np.uint64(77),
+        np.arange(N, dtype=np.uint64),
+        np.full(GENES, due),
+        h["log_mean"],
+        np.full((1, 1, GENES), 0.7, np.float32),
+        np.full((1, 1, GENES), 0.4, np.float32),
+        np.full((N, 1), strength),
+        np.zeros(N, np.int64),
+        np.zeros((GENES, 1), np.float32),
+        np.zeros((GENES, 1), np.float32),
+        np.zeros((N, 1), np.float32),
+        h["theta"],
+        h["hurdle_bias"],
+        h["value_bias"],
+        h["table"],
+        h["level_value"],
+        np.arange(N + 1, dtype=np.int64) * n_held,
+        np.tile(np.arange(n_held), N).astype(np.int64),
+        np.full(N * n_held, held, np.uint16),
+    )
+    dense = np.zeros((N, GENES), np.int64)
+    dense[np.repeat(np.arange(N), np.diff(indptr)), gene] = token
+    return dense
+
+
+def test_draws_follow_the_negative_binomial_they_are_anchored_in() -> None:
+    x = draw(1.0)
+    p = 2.0 / (2.0 + 3.0)
+    from scipy.stats import nbinom
+
+    for value in range(12):
+        expected = nbinom.pmf(value, 2.0, p)
+        bound = 5 * np.sqrt(expected * (1 - expected) / x.size)
+        assert abs((x == value).mean() - expected) < bound
+
+
+def test_only_due_genes_change_and_as_often_as_they_should() -> None:
+    x = draw(0.3, mean=1e-6, held=250)
+    assert set(np.unique(x)) <= {0, 250}
+    assert (x == 0).mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / x.size))
+
+
+def test_an_effect_raises_the_hazard_by_its_factor() -> None:
+    quiet, loud = draw(1.0, mean=0.2), draw(1.0, mean=0.2, strength=1.0)
+    hazard = [-np.log((x == 0).mean()) for x in (quiet, loud)]
+    assert hazard[1] / hazard[0] == pytest.approx(np.exp(0.7), rel=0.03)
+
+
+def test_value_is_independent_of_the_gene_being_due() -> None:
+    """One uniform is split in three; the parts must not know of each other."""
+    rare, always = draw(0.05), draw(1.0)
+    a, b = rare[rare > 0], always[always > 0]
+    assert abs(a.mean() - b.mean()) < 5 * b.std() / np.sqrt(len(a))
+
+
+def test_equal_quantiles_reach_the_treated_law_and_leave_the_rest() -> None:
+    control = draw(1.0)
+    h = heads(3.0, 2.0)
+    shift_h, shift_v = np.zeros((N, GENES), np.float32), np.zeros((N, GENES), np.float32)
+    shift_h[:, 3:], shift_v[:, 3:] = 0.7, 0.4
+    row, gene = np.nonzero(control)
+    indptr, new_gene, token = couple(
+        np.uint64(5),
+        np.arange(N, dtype=np.uint64),
+        h["log_mean"],
+        shift_h,
+        shift_v,
+        h["theta"],
+        h["hurdle_bias"],
+        h["value_bias"],
+        h["table"],
+        h["level_value"],
+        np.concatenate([[0], np.cumsum((control > 0).sum(axis=1))]).astype(np.int64),
+        gene.astype(np.int64),
+        control[row, gene].astype(np.uint16),
+    )
+    moved = np.zeros_like(control)
+    moved[np.repeat(np.arange(N), np.diff(indptr)), new_gene] = token
+    assert (moved[:, :3] == control[:, :3]).all()
+    treated = draw(1.0, strength=1.0)
+    for value in range(12):
+        expected = (treated[:, 3:] == value).mean()
+        bound = 6 * np.sqrt(2 * expected * (1 - expected) / (N * 3)) + 1e-4
+        assert abs((moved[:, 3:] == value).mean() - expected) < bound
+    assert (moved[:, 3:] >= control[:, 3:]).mean() > 0.999  # up is up for every cell
