@@ -217,15 +217,6 @@ class View:
         return np.isin(self.arrays["cell_type"], wanted)
 
 
-def known_cell_types(scenario: Scenario, model: WorldModel) -> set[str]:
-    """Return the cell types that can occur: the model's contexts and those of the compartments."""
-    known = set(model.contexts)
-    for compartment in scenario.compartments.values():
-        if compartment.cells.source == "model" and not isinstance(compartment.cells.composition, str):
-            known.update(compartment.cells.composition)
-    return known
-
-
 class Process(ABC):
     """One mechanism. Subclasses are final; `Config` is what a scenario may set.
 

@@ -22,7 +22,6 @@ from twin.process import (
     Structure,
     Update,
     View,
-    known_cell_types,
 )
 from twin.scenario.schema import Scenario
 from twin.scenario.timeline import AddSubstance, Event, KnockOut, RemoveCells, WashOut, event_ticks
@@ -169,9 +168,4 @@ def _name_faults(event: Event, scenario: Scenario, model: WorldModel) -> list[st
                 faults.append(f".dose: {error}")
     if isinstance(event, KnockOut) and event.gene not in model.genes:
         faults.append(f".gene: {unknown_name('gene of the world model', event.gene, model.genes)}")
-    if isinstance(event, KnockOut | RemoveCells):
-        types = known_cell_types(scenario, model)
-        faults += [
-            f".cell_types: {unknown_name('cell type', name, types)}" for name in event.cell_types if name not in types
-        ]
     return faults

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from twin.errors import unknown_name
 from twin.kernels.exposure import gate_receptor
 from twin.model.contract import Condition, WorldModel
-from twin.process import View, known_cell_types
+from twin.process import View
 from twin.scenario.schema import Reception, Scenario
 
 Float = NDArray[np.float64]
@@ -68,7 +68,7 @@ def competence_of(view: View, reception: Reception) -> Float:
 
 def reception_faults(scenario: Scenario, model: WorldModel) -> list[str]:
     """Return which names of the receptions stand for nothing, a sentence each."""
-    faults, types = [], known_cell_types(scenario, model)
+    faults = []
     for i, reception in enumerate(scenario.signalling.reception):
         where = f"signalling.reception[{i}]"
         if reception.substance not in scenario.substances:
@@ -77,10 +77,5 @@ def reception_faults(scenario: Scenario, model: WorldModel) -> list[str]:
             f"{where}.receptor: {unknown_name('gene of the world model', gene, model.genes)}"
             for gene in reception.receptor
             if gene not in model.genes
-        ]
-        faults += [
-            f"{where}.competence: {unknown_name('cell type', name, types)}"
-            for name in reception.competence
-            if name not in types
         ]
     return faults

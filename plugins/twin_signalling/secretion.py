@@ -27,7 +27,6 @@ from twin.process import (
     Rate,
     Update,
     View,
-    known_cell_types,
 )
 from twin.scenario import schema
 from twin.scenario.schema import Scenario
@@ -67,8 +66,8 @@ class Secretion(Process):
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
-        """Return which substances, genes and cell types of the secretions are not known."""
-        faults, types = [], known_cell_types(scenario, model)
+        """Return which substances and genes of the secretions are not known."""
+        faults = []
         for i, secretion in enumerate(scenario.signalling.secretion):
             where = f"signalling.secretion[{i}]"
             if secretion.substance not in scenario.substances:
@@ -76,9 +75,6 @@ class Secretion(Process):
             if secretion.gene is not None and secretion.gene not in model.genes:
                 message = unknown_name("gene of the world model", secretion.gene, model.genes)
                 faults.append(f"{where}.gene: {message}")
-            faults += [
-                f"{where}.by: {unknown_name('cell type', name, types)}" for name in secretion.by if name not in types
-            ]
         if "exposure" not in scenario.processes:  # which otherwise tells them
             faults += reception_faults(scenario, model)
         return faults

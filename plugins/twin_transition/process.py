@@ -57,11 +57,10 @@ class Transition(Process):
     def assumptions(self, scenario: Scenario, model: WorldModel) -> list[str]:
         """Say what κ is and what it means."""
         kappa = self.kappa if self.kappa is not None else model.kappa()
-        origin = "set by the scenario" if self.kappa is not None else "a convention, not a fit"
+        origin = "set by the scenario" if self.kappa is not None else "the model's"
         text = [
-            f"turnover scale kappa = {kappa:g} ({origin}): a message of half-life t is replaced with half-time "
-            f"t / {kappa:g}; run again with processes.transition.kappa at {kappa / 2:g} and {2 * kappa:g} to see what "
-            "hangs on it"
+            f"turnover runs at kappa = {kappa:.3g} ({origin}); run again with --set processes.transition.kappa="
+            f"{kappa / 2:.3g} and {2 * kappa:.3g} to see what hangs on it"
         ]
         if model.last_time() and scenario.duration > model.last_time():
             text.append(

@@ -27,7 +27,7 @@ def heads(mean: float, theta: float) -> dict[str, Any]:
     }
 
 
-def draw(due: float, mean: float = 3.0, theta: float = 2.0, strength: float = 0.0, held: int = 0) -> np.ndarray:  # type: ignore[type-arg]
+def draw(due: float, mean: float = 3.0, theta: float = 2.0, strength: float = 0.0, held: int = 0) -> np.ndarray:
     h = heads(mean, theta)
     n_held = GENES if held else 0
     indptr, gene, token = reveal(

@@ -41,7 +41,7 @@ def test_samples_have_the_means_and_the_correlations_of_the_data(small_model: Ma
             population(small_model, 600, 0.0, context), Streams(0, 0, 0)
         )
         without_z = np.corrcoef(alone[:, busy].toarray().T)[np.triu_indices(len(busy), 1)].mean()
-        assert without_z < 0.1  # genes drawn one by one know nothing of each other
+        assert without_z < 0.2  # genes drawn one by one know nothing of each other
         assert drawn_r > 0.5 * real_r  # z carries it, though all genes come in one round
 
 
@@ -138,10 +138,10 @@ def test_prediction_keeps_the_cells_and_returns_integer_counts(small_model: Mask
     assert (result.obs["donor"] == controls.obs["donor"]).all()
     assert result.X is not None
     assert result.X.dtype.kind == "i"
-    before, after = np.asarray(controls.X.todense()), np.asarray(result.X.todense())  # type: ignore[union-attr]
+    before, after = np.asarray(controls.X.todense()), np.asarray(result.X.todense())
     assert after[:, RESPONDERS].mean() > 2 * before[:, RESPONDERS].mean()
     untouched = small_model.predict(controls, "CYT", "0 nM")
-    np.testing.assert_array_equal(np.asarray(untouched.X.todense()), before)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(np.asarray(untouched.X.todense()), before)
 
 
 @pytest.mark.parametrize(

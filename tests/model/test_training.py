@@ -129,13 +129,13 @@ def test_a_damaged_checkpoint_is_named(small_model: MaskedDiffusion, tmp_path: P
 
 def normalised() -> ad.AnnData:
     adata = synthetic_adata(30)
-    adata.X = adata.X.astype(np.float32) * 0.37  # type: ignore[union-attr]
+    adata.X = adata.X.astype(np.float32) * 0.37
     return adata
 
 
 def negative() -> ad.AnnData:
     adata = synthetic_adata(30)
-    adata.X.data[0] = -1  # type: ignore[union-attr]
+    adata.X.data[0] = -1
     return adata
 
 

@@ -177,9 +177,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     (ADD | {"dose": "100 U/mL"}, "timeline[0].dose: '100 U/mL' needs the specific activity of IFNB1"),
     ({"do": "wash_out", "at": "0 h", "substance": "X"}, "timeline[0].substance: no substance is called 'X'"),
     (KNOCK | {"gene": "ISG16"}, "timeline[0].gene: no gene of the world model is called 'ISG16'; did you mean ISG15"),
-    (KNOCK | {"cell_types": ["Monocytes"]}, "timeline[0].cell_types: no cell type is called 'Monocytes'"),
     (KNOCK | {"compartment": "nodes"}, "timeline[0].compartment: no compartment is called 'nodes'; did you mean node?"),
-    ({"do": "remove", "at": "0 h", "cell_types": ["B"]}, "timeline[0].cell_types: no cell type is called 'B'"),
 ]
 
 

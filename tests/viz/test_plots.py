@@ -10,9 +10,10 @@ from twin_viz.plots import has_curves, response_figure, response_plot
 from twin_viz.tissue import exposure_start
 
 from tests.viz.fake_run import LENGTH, FakeRun
+from twin.analysis.summary import DecayLength
 from twin.errors import InputError
 
-LENGTHS = {"decay_lengths": [{"substance": "IFN-beta", "predicted_um": 100.0, "measured_um": LENGTH}]}
+LENGTHS = (DecayLength("tissue", "IFN-beta", predicted=100.0, measured=LENGTH),)
 
 
 class Silent(FakeRun):
@@ -51,7 +52,7 @@ def test_time_beyond_the_assay_is_marked_from_the_exposure_on() -> None:
 
 
 def test_the_fitted_length_runs_through_the_profile_and_the_predicted_one_does_not() -> None:
-    axes = response_figure(FakeRun(5, extra=LENGTHS)).axes[2]
+    axes = response_figure(FakeRun(5), lengths=LENGTHS).axes[2]
     points, fitted, predicted = axes.get_lines()
     x, y = (np.asarray(v, dtype=float) for v in points.get_data())
     for line, close in ((fitted, True), (predicted, False)):
@@ -71,7 +72,7 @@ def test_a_run_without_readouts_has_no_plot() -> None:
 
 
 def test_the_plot_is_written_in_colour(tmp_path: Path) -> None:
-    image = np.asarray(imread(response_plot(FakeRun(5, extra=LENGTHS), tmp_path / "new" / "response.png")))
+    image = np.asarray(imread(response_plot(FakeRun(5), tmp_path / "new" / "response.png", lengths=LENGTHS)))
     assert image.shape[0] > 300
     assert (np.ptp(image[..., :3], axis=-1) > 0.3).mean() > 0.003
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["response.png"]

@@ -23,8 +23,8 @@ def card_of(model: MaskedDiffusion, files: Sequence[CountData], columns: Columns
         "## Data",
         "",
         f"Trained on {model.card.n_cells:,} cells of: {', '.join(model.card.sources)}. "
-        f"{100 * model.card.holdout:g} % of the cells were held out by a hash of their names and never seen, neither by "
-        "the network nor by the measured tables.",
+        f"{100 * model.card.holdout:g} % of the cells were held out by a hash of their names and never seen, "
+        "neither by the network nor by the measured tables.",
         "",
         "| perturbation | kind | dose | time | treated cells seen, by context |",
         "|---|---|---|---|---|",

@@ -78,6 +78,15 @@ def report(path: str | Path) -> str:
                 n.values,
                 str,
             )
+        if "program_score" in here:
+            for program in here["program"].values:
+                lines += _table(
+                    here["program_score"].sel(program=program).mean("replicate"),
+                    "cell_type",
+                    f"{program} score by cell type (mean log1p of counts per 10,000)",
+                    n.values,
+                    str,
+                )
         if "response_by_distance" in here:
             source = run.attrs.get("distance_from")
             lines += _table(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -48,7 +49,7 @@ def apply_updates(home: Compartment, process: str, updates: Iterable[Update], pe
             _set(home, update)
 
 
-def array_of(home: Compartment, port: Port) -> NDArray[np.generic]:
+def array_of(home: Compartment, port: Port) -> NDArray[Any]:
     """Return the state's own array behind a dense port."""
     if port.name == CONCENTRATION.name:
         return home.concentration
@@ -156,7 +157,8 @@ def _dealt(
     first = _binomial_half(counts.data.astype(np.int64), u)
     parts = []
     for share in (first, counts.data - first):
-        part = sp.csr_array((share.astype(np.int32), counts.indices, counts.indptr), shape=counts.shape)
+        # a copy: dropping zeros in place would shift the sister's genes
+        part = sp.csr_array((share.astype(np.int32), counts.indices, counts.indptr), shape=counts.shape, copy=True)
         part.eliminate_zeros()
         part.sort_indices()
         parts.append(Expression.from_counts(part, home.expression.chunk_size))
@@ -165,7 +167,7 @@ def _dealt(
 
 def _binomial_half(n: NDArray[np.int64], u: Float) -> NDArray[np.int64]:
     """Return Binomial(n, 1/2) by inverse CDF, (entry,)."""
-    return np.minimum(binom.ppf(u, n, 0.5), n).astype(np.int64)
+    return np.asarray(np.minimum(binom.ppf(u, n, 0.5), n), dtype=np.int64)
 
 
 def _directions(

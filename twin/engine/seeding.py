@@ -55,7 +55,7 @@ def type_counts(total: int, shares: Float) -> NDArray[np.intp]:
     n = np.floor(exact).astype(np.intp)
     order = np.argsort(-(exact - n), kind="stable")
     n[order[: total - int(n.sum())]] += 1
-    return n
+    return np.asarray(n, dtype=np.intp)
 
 
 def _seed_tissue(world: World, name: str, document: Compartment, streams: Streams, first_id: int) -> Tissue:

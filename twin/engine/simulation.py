@@ -71,11 +71,11 @@ def simulate(
     ends = segment_ends(world)
     with _client(workers) as client:
         if on_progress is not None:
-            client.subscribe_topic(PROGRESS, _listener(on_progress))
-        futures: list[Future] = []
+            client.subscribe_topic(PROGRESS, _listener(on_progress))  # type: ignore[no-untyped-call]  # Dask's own
+        futures: list[Future[int]] = []
         for replicate in range(world.scenario.replicates):
             done = open_run(out).ticks_done(replicate) if resume else 0
-            before: Future | None = None
+            before: Future[int] | None = None
             for end in (e for e in ends if e > done):
                 before = client.submit(
                     segment,
@@ -91,7 +91,7 @@ def simulate(
             if before is not None:
                 futures.append(before)
         try:
-            client.gather(futures)
+            client.gather(futures)  # type: ignore[no-untyped-call]  # Dask's own
         except KilledWorker as error:
             raise RunError(
                 "a worker was lost four times, most likely for want of memory; take fewer workers or cells, then "
@@ -204,13 +204,13 @@ def _client(workers: int) -> Iterator[Client]:
     for name in ("distributed", "distributed.nanny", "distributed.worker"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # closing a cluster is noisy, and means nothing
     with (
-        LocalCluster(
+        LocalCluster(  # type: ignore[no-untyped-call]  # Dask's own
             n_workers=max(1, workers),
             threads_per_worker=1,
             processes=workers > 1,
             dashboard_address=None,
             memory_limit=0,
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask's own
     ):
         yield client

@@ -1,6 +1,7 @@
 """What stands still while a trajectory runs: model, substances, names, the plan's processes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,8 +57,8 @@ def substances_of(scenario: Scenario) -> Substances:
     walls: list[tuple[Wall, Wall, Wall, Wall, Wall, Wall]] = []
     decay, initial = [], []
     for name, s in scenario.substances.items():
-        sides = [getattr(s.walls, f"{axis}_{end}") for axis in "xyz" for end in ("low", "high")]
-        six = [side if isinstance(side, str) else nanomolar(side, name) for side in sides]
+        sides: list[Any] = [getattr(s.walls, f"{axis}_{end}") for axis in "xyz" for end in ("low", "high")]
+        six: list[Wall] = [nanomolar(side, name) if isinstance(side, Concentration) else side for side in sides]
         walls.append((six[0], six[1], six[2], six[3], six[4], six[5]))
         decay.append(LN2 / s.half_life if s.half_life is not None else (s.decay or 0.0))
         initial.append(0.0 if s.initial is None else nanomolar(s.initial, name))

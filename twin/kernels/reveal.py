@@ -66,7 +66,7 @@ def _invert(weights, n, total, u):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def reveal(
-    key: int,
+    key: np.uint64,
     ids: NDArray[np.uint64],
     due: NDArray[np.float64],
     log_mean: NDArray[np.float32],
@@ -168,7 +168,7 @@ def reveal(
 
 @njit(cache=True, nogil=True)
 def couple(
-    key: int,
+    key: np.uint64,
     ids: NDArray[np.uint64],
     log_mean: NDArray[np.float32],
     shift_hurdle: NDArray[np.float32],

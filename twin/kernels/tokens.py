@@ -34,7 +34,7 @@ _TABLE = np.searchsorted(LEVEL_EDGES[:-1], np.arange(10_001), side="right").asty
 
 def tokens_of(counts: NDArray[np.integer]) -> NDArray[np.uint16]:
     """Return the level of each count, any shape; counts are >= 0."""
-    return _TABLE[np.minimum(counts, 10_000)]
+    return np.asarray(_TABLE[np.minimum(counts, 10_000)], dtype=np.uint16)
 
 
 def counts_of(tokens: NDArray[np.integer], ids: NDArray[np.uint64], genes: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -7,7 +7,7 @@ of tokens or chunks. Every draw takes its randomness from the `Streams` it is ha
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from twin.kernels.random import Streams
 
 Float = NDArray[np.float64]
-Counts = sp.csr_array  # (cell, gene), int32, sorted indices
+Counts: TypeAlias = sp.csr_array  # (cell, gene), int32, sorted indices
 
 HALF_LIFE = 5.0  # h; median mRNA half-life in human cells, Tani et al., Genome Res 2012 (order of magnitude)
 

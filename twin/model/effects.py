@@ -72,7 +72,7 @@ def log_rates(groups: list[Summary]) -> Float:
     weight = PRIOR_COUNTS * np.median([g.depth for g in groups])
     rows = [(g.total + weight * pooled) / (g.n * g.depth + weight) for g in groups]
     rates = np.stack(rows)
-    return np.log(rates / rates.sum(axis=1, keepdims=True))
+    return np.asarray(np.log(rates / rates.sum(axis=1, keepdims=True)))
 
 
 def log_hazard(g: Summary) -> tuple[Float, Float]:

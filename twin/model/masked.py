@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from twin.data.agents import AGENTS
 from twin.kernels.dose import strength
 from twin.kernels.random import Streams
 from twin.kernels.reveal import couple, reveal
@@ -77,6 +78,8 @@ class MaskedDiffusion(WorldModel):
         self.latent_size = net.config.latent
         self.card = card
         self.half_life = np.full(len(self.genes), HALF_LIFE) if half_life is None else half_life
+        known = [p.name for p in self.perturbations if p.name in AGENTS]
+        self.notes = tuple(f"{name}: {AGENTS[name].source}" for name in known)
 
     # -- what decides the answers ---------------------------------------------------------------------------
 
@@ -553,7 +556,7 @@ def _slices(n: int) -> list[slice]:
 
 def _flat(counts: Counts) -> NDArray[np.int64]:
     row = np.repeat(np.arange(counts.shape[0], dtype=np.int64), np.diff(counts.indptr))
-    return row * counts.shape[1] + counts.indices
+    return np.asarray(row * counts.shape[1] + counts.indices, dtype=np.int64)
 
 
 def _untreated(condition: Condition) -> Condition:

@@ -223,7 +223,7 @@ class LatentNetwork(nn.Module):
 
     def level_table(self, genes: Tensor | None = None) -> Tensor:
         """Return what of the value logits does not depend on the cell, (gene, 280)."""
-        theta, shape = self.theta(), self.shape
+        theta, shape = self.theta(), torch.as_tensor(self.shape)
         if genes is not None:
             theta, shape = theta[genes], shape[genes]
         k = self.level_value

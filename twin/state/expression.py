@@ -7,6 +7,7 @@ place, one by one, so that a transition never holds a second copy of the populat
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from twin.kernels.tokens import counts_of, tokens_of
 
-Counts = sp.csr_array  # (cell, gene), int32, sorted indices, no stored zeros
+Counts: TypeAlias = sp.csr_array  # (cell, gene), int32, sorted indices, no stored zeros
 
 
 @dataclass

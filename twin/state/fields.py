@@ -26,7 +26,8 @@ class Grid:
     @property
     def size(self) -> Float:
         """Edges of the box along (x, y, z), µm."""
-        return np.asarray(self.shape[::-1], dtype=np.float64) * self.spacing
+        nz, ny, nx = self.shape
+        return np.array([nx * self.spacing, ny * self.spacing, nz * self.spacing])
 
     @property
     def voxel_volume(self) -> float:

@@ -70,6 +70,7 @@ def pictures(run: Path, out: Path) -> list[Path]:
     InputError
         If `run` is no run store or `out` cannot be written.
     """
+    from twin.analysis.summary import decay_lengths
     from twin.results import open_run
     from twin_viz.plots import has_curves, response_plot
 
@@ -84,7 +85,7 @@ def pictures(run: Path, out: Path) -> list[Path]:
             logger.warning(advice)
         written.append(picture(store, out / "tissue.png", times, picture_color(store)))
     if has_curves(store):
-        written.append(response_plot(store, out / "response.png"))
+        written.append(response_plot(store, out / "response.png", lengths=decay_lengths(store)))
     return written
 
 

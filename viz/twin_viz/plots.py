@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from twin.analysis.summary import DecayLength
 from twin.errors import InputError, UnknownNameError
 from twin_viz import palette
 from twin_viz.camera import Float
@@ -41,8 +41,10 @@ class Curves:
     is_ordered: bool
 
 
-def response_figure(run: Run, compartment: str | None = None) -> Figure:
+def response_figure(run: Run, compartment: str | None = None, lengths: Sequence[DecayLength] = ()) -> Figure:
     """Draw what the run says about the response; panels without data are left out.
+
+    lengths : decay lengths to draw beside the profile of the concentration (`twin.analysis.summary.decay_lengths`).
 
     Raises
     ------
@@ -66,13 +68,15 @@ def response_figure(run: Run, compartment: str | None = None) -> Figure:
     for one, panel in zip(axes[: len(curves)], curves, strict=True):
         _draw_curves(one, hours, panel, limit)
     if profile is not None:
-        _draw_profile(axes[-1], profile, run.attrs.get("decay_lengths", ()))
+        _draw_profile(axes[-1], profile, lengths)
     return figure
 
 
-def response_plot(run: Run, out: Path, compartment: str | None = None) -> Path:
+def response_plot(
+    run: Run, out: Path, compartment: str | None = None, lengths: Sequence[DecayLength] = ()
+) -> Path:
     """Write `response_figure` to `out` (PNG) and return it."""
-    return save(response_figure(run, compartment), out)
+    return save(response_figure(run, compartment, lengths), out)
 
 
 def has_curves(run: Run) -> bool:
@@ -180,9 +184,9 @@ def _draw_curves(axes: Axes, hours: Float, panel: Curves, limit: float | None) -
     )
 
 
-def _draw_profile(axes: Axes, profile: Profile, lengths: Sequence[dict[str, Any]]) -> None:
+def _draw_profile(axes: Axes, profile: Profile, lengths: Sequence[DecayLength]) -> None:
     """Draw concentrations along the distance, and the exponential of each decay length beside them."""
-    by_name = {str(length["substance"]): length for length in lengths}
+    by_name = {length.substance: length for length in lengths}
     unit = next(iter(profile.values()))[2]
     for i, (name, (distance, values, _)) in enumerate(profile.items()):
         color = palette.CATEGORIES[i % len(palette.CATEGORIES)]
@@ -193,13 +197,14 @@ def _draw_profile(axes: Axes, profile: Profile, lengths: Sequence[dict[str, Any]
         if not seen.any():
             continue
         axes.semilogy(place[seen], middle[seen], "o", color=color, ms=5, label=f"{name}, simulated")
-        length = by_name.get(name, {})
-        for key, style, words in (("measured_um", "-", "fitted length"), ("predicted_um", "--", "√(D/λ)")):
-            if length.get(key) is not None:
+        length = by_name.get(name)
+        fitted, predicted = (length.measured, length.predicted) if length is not None else (np.nan, np.nan)
+        for value, style, words in ((fitted, "-", "fitted length"), (predicted, "--", "√(D/(λ + uptake))")):
+            if np.isfinite(value):
                 along = np.linspace(place[seen][0], place[seen][-1], 50)
-                curve = middle[seen][0] * np.exp(-(along - along[0]) / float(length[key]))
+                curve = middle[seen][0] * np.exp(-(along - along[0]) / value)
                 shown = curve > FLOOR * middle.max()
-                label = f"{words} {float(length[key]):.0f} µm"
+                label = f"{words} {value:.0f} µm"
                 axes.semilogy(along[shown], curve[shown], style, color=color, lw=1.5, label=label)
     _label(axes, "how far it reaches, at the end", "distance from the source (µm)", f"concentration ({unit})")
     axes.legend(fontsize=SMALL - 1.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)

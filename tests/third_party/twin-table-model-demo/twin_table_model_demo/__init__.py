@@ -1,0 +1,1 @@
+"""A stranger's world model: Poisson counts around a table of rates."""
