@@ -255,7 +255,7 @@ compartments:
       source: model
       count: 200
       radius: {default: 4 um, CD14+ Monocytes: 6 um}
-      place: {pDC: {x: [0 um, 30 um]}}
+      place: {pDC: {x: [0 um, 100 um]}}
 substances:
   IFNB:
     diffusivity: 30 um^2/s

@@ -6,11 +6,13 @@ from twin.cli.options import File, Sets
 
 
 def check(file: File, sets: Sets = None) -> None:
-    """Check the scenario in FILE: all faults at once, each with its line."""
+    """Check the scenario in FILE: all faults at once, each with its line; then its cells and files."""
     from twin.engine.estimate import GIB
     from twin.engine.plan import check_file
+    from twin.engine.simulation import prepare
 
     loaded, plan = check_file(file, sets or ())
+    prepare(loaded)
     scenario = loaded.scenario
     typer.echo(
         f"{file} can be run: {sum(plan.n_cells.values()):,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks, "

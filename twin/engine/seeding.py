@@ -58,13 +58,25 @@ def type_counts(total: int, shares: Float) -> NDArray[np.intp]:
     return np.asarray(n, dtype=np.intp)
 
 
-def _seed_tissue(world: World, name: str, document: Compartment, streams: Streams, first_id: int) -> Tissue:
+def place_cells(
+    world: World, name: str, document: Compartment, streams: Streams
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Float, Float]:
+    """Return who stands where in a compartment, before anybody has a transcriptome.
+
+    Returns
+    -------
+    order : (cell,) the cells' rows in their source. code : (cell,) types. radius : (cell,) µm. position : (cell, 3) µm.
+
+    Raises
+    ------
+    InputError
+        If the cells do not fit into the box or a region.
+    """
     grid = grid_of(document)
     source = document.cells
     types = world.names[name]["cell_type"]
     if isinstance(source, MeasuredCells):
-        data = world.measured[name]
-        code = _codes(data.column("cell_type", source.cell_type), types)
+        code = _codes(world.measured[name].column("cell_type", source.cell_type), types)
     else:
         shares = np.array([_share(world, source.composition, t) for t in types])
         if shares.sum() <= 0:
@@ -76,11 +88,19 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
     else:
         places = streams.stream(f"places in {name}")
         low = np.asarray(grid.origin)
-        sites = pack_box(len(code), radius, low, low + grid.size, places)
+        try:
+            sites = pack_box(len(code), radius, low, low + grid.size, places)
+        except InputError as error:
+            raise InputError(f"compartments.{name}: {error}") from error
         position = _assign(sites, code, types, source.place, name)
     # rows run along the longest edge of the box: neighbours in space are neighbours in memory
     order = np.argsort(position[:, int(np.argmax(grid.size))], kind="stable")
-    code, radius, position = code[order], radius[order], position[order]
+    return order, code[order], radius[order], position[order]
+
+
+def _seed_tissue(world: World, name: str, document: Compartment, streams: Streams, first_id: int) -> Tissue:
+    grid, source = grid_of(document), document.cells
+    order, code, radius, position = place_cells(world, name, document, streams)
     n = len(code)
     ids = np.arange(first_id, first_id + n, dtype=np.uint64)
     n_pert, genes = len(world.perturbations), len(world.model.genes)

@@ -18,18 +18,20 @@ from distributed import Client, Future, KilledWorker, LocalCluster, get_worker
 from twin.engine.loop import Progress, run_segment, segment_ends
 from twin.engine.observe import References, layout_of, references_of
 from twin.engine.plan import Plan, compile_plan
-from twin.engine.seeding import seed_body
+from twin.engine.seeding import place_cells, seed_body
 from twin.engine.world import World, build_world
 from twin.errors import InputError, RunError
+from twin.kernels.random import Streams
 from twin.results import TrajectoryWriter, create_run, open_run
 from twin.scenario.load import LoadedScenario
 
-__all__ = ["Progress", "simulate"]
+__all__ = ["Progress", "prepare", "segment", "simulate"]
 
 PROGRESS = "twin-progress"  # topic of the workers' messages
 RETRIES = 2  # of a segment whose worker was lost
 
-_worlds: dict[str, tuple[World, References | None]] = {}
+_worlds: dict[str, World] = {}
+_references: dict[str, References | None] = {}
 _worlds_lock = Lock()
 
 
@@ -56,7 +58,7 @@ def simulate(
     RunError
         If the run stopped half-way; what is committed stays.
     """
-    world, _ = _world_of(loaded)
+    world = prepare(loaded)
     out = out.resolve()
     if resume:
         _check_same(loaded, out)
@@ -78,7 +80,7 @@ def simulate(
             before: Future[int] | None = None
             for end in (e for e in ends if e > done):
                 before = client.submit(
-                    segment,
+                    _task,
                     loaded,
                     str(out),
                     replicate,
@@ -99,17 +101,40 @@ def simulate(
             ) from error
 
 
-def segment(loaded: LoadedScenario, out: str, replicate: int, until: int, before: int | None) -> int:
-    """Take one trajectory from its last commit to tick `until`; runs on a worker.
+def prepare(loaded: LoadedScenario) -> World:
+    """Read what the scenario names and try its cells on, so that what cannot run fails before anything is written.
 
-    before : the tick that the segment before this one reached; it only makes this one wait.
+    Raises
+    ------
+    InputError
+        If a file holds no raw counts, or cells do not fit into their box or region.
     """
+    world = _world_of(loaded)
+    for name, document in world.scenario.compartments.items():
+        place_cells(world, name, document, Streams(world.scenario.seed, 0, 0))
+    return world
+
+
+def _task(loaded: LoadedScenario, out: str, replicate: int, until: int, before: int | None) -> int:
+    """Run a segment on a worker; `before`, what the segment before it reached, only makes this one wait."""
+    return segment(loaded, Path(out), replicate, until, _report)
+
+
+def segment(
+    loaded: LoadedScenario,
+    out: Path,
+    replicate: int,
+    until: int,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> int:
+    """Take one trajectory of the run in `out` from its last commit to tick `until`, and return that."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a result must not depend on how many cores there are
     try:
-        world, references = _world_of(loaded)
+        world = _world_of(loaded)
+        references = _references_of(loaded, world)
         writer = TrajectoryWriter(
-            Path(out),
+            out,
             replicate,
             world.model.genes,
             world.perturbations,
@@ -120,7 +145,7 @@ def segment(loaded: LoadedScenario, out: str, replicate: int, until: int, before
         if body is None:
             body = seed_body(world, replicate)
         if body.tick < until:
-            run_segment(world, body, writer, replicate, until, references, _report)
+            run_segment(world, body, writer, replicate, until, references, on_progress)
         return until
     finally:
         torch.set_num_threads(threads)
@@ -138,16 +163,30 @@ def _listener(on_progress: Callable[[Progress], None]) -> Callable[[tuple[float,
     return heard
 
 
-def _world_of(loaded: LoadedScenario) -> tuple[World, References | None]:
+def _world_of(loaded: LoadedScenario) -> World:
     """Return what stands still of a scenario, built once a process."""
-    name = f"{loaded.sha256}:{loaded.file.resolve()}"
+    name = _name_of(loaded)
     with _worlds_lock:
         if name not in _worlds:
             plan = compile_plan(loaded)
             world = build_world(loaded, plan.model, plan.processes)
             _worlds.clear()  # one scenario at a time: a model takes memory
-            _worlds[name] = (world, references_of(world))
+            _worlds[name] = world
         return _worlds[name]
+
+
+def _references_of(loaded: LoadedScenario, world: World) -> References | None:
+    """Return the levels between which a response is measured, drawn once a process."""
+    name = _name_of(loaded)
+    with _worlds_lock:
+        if name not in _references:
+            _references.clear()
+            _references[name] = references_of(world)
+        return _references[name]
+
+
+def _name_of(loaded: LoadedScenario) -> str:
+    return f"{loaded.sha256}:{loaded.file.resolve()}"
 
 
 def record_of(plan: Plan, world: World) -> dict[str, object]:
