@@ -18,6 +18,7 @@ FLOORS = {
     "twin.process": 4,
     "twin.results": 4,
     "twin.analysis": 4,
+    "twin.conformance": 4,
     "twin.interop": 4,
     "twin.registry": 5,
     "twin.engine": 6,

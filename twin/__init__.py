@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from twin.engine.simulation import simulate as run
-    from twin.registry import load_model
+    from twin.registry import named_model as load_model
     from twin.results import open_run
     from twin.scenario.load import load_scenario
 
@@ -19,7 +19,7 @@ __all__ = ["__version__", "load_model", "load_scenario", "open_run", "run"]
 
 _HOMES = {
     "open_run": ("twin.results", "open_run"),
-    "load_model": ("twin.registry", "load_model"),
+    "load_model": ("twin.registry", "named_model"),
     "load_scenario": ("twin.scenario.load", "load_scenario"),
     "run": ("twin.engine.simulation", "simulate"),
 }

@@ -144,6 +144,20 @@ def load_model(choice: "WorldModelChoice", folder: Path) -> "WorldModel":
     return _checkpoint(path, _content(path))
 
 
+def named_model(word: str | Path) -> "WorldModel":
+    """Return a world model by its name at the door ("default"), or by the folder of its checkpoint.
+
+    Raises
+    ------
+    InputError
+        If there is neither such a name nor such a folder, or the checkpoint is damaged.
+    """
+    folder = Path(word)
+    if (folder / "config.json").is_file():
+        return _checkpoint(folder.resolve(), _content(folder))
+    return model(str(word))
+
+
 @lru_cache(maxsize=2)
 def _checkpoint(path: Path, content: str) -> "WorldModel":
     """Return the model of a checkpoint; `content` makes a changed folder another model."""

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from time import perf_counter
 
 REPEATS = 5
@@ -25,11 +25,14 @@ def bench_demo() -> dict[str, float]:
 
 def _measured(*words: str) -> tuple[float, float]:
     """Return wall time in s and peak memory in MiB of one call of the command, which has to succeed."""
-    start = perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "twin", *words], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)  # the usage of this child and of what it waited for
-    seconds = perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
+    with TemporaryFile("w+") as told:  # a pipe that nobody empties would stop the child
+        start = perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "twin", *words], stdout=told, stderr=told)
+        _, status, used = os.wait4(process.pid, 0)  # the usage of this child and of what it waited for
+        seconds = perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            told.seek(0)
+            sys.stderr.write(told.read())
+            raise subprocess.CalledProcessError(process.returncode, process.args)
     return seconds, used.ru_maxrss * MIB_PER_RSS

@@ -99,7 +99,15 @@ def test_resuming_with_another_scenario_says_what_differs(tmp_path: Path) -> Non
 
 
 def test_without_a_source_nothing_moves(tmp_path: Path) -> None:
-    run = run_tiny(tmp_path, ("signalling.secretion=[]", "duration=12 h", "compartments.patch.cells.count=200", "compartments.patch.box.0=120 um"))
+    run = run_tiny(
+        tmp_path,
+        (
+            "signalling.secretion=[]",
+            "duration=12 h",
+            "compartments.patch.cells.count=200",
+            "compartments.patch.box.0=120 um",
+        ),
+    )
     data = run.readouts.isel(replicate=0).sel(compartment="patch")
     for name in ("CD14 Mono", "CD4 Naive T"):
         response = data["response_by_type"].sel(cell_type=name).values

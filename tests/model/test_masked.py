@@ -99,9 +99,8 @@ def test_expected_rates_are_the_means_of_draws(small_model: MaskedDiffusion) -> 
         np.arange(n, dtype=np.uint64), many.context, many.depth, many.dose, many.time_since, many.ec50_factor
     )
     z = np.zeros((n, small_model.latent_size), np.float32)
-    drawn = small_model.target(
-        sp.csr_array((n, len(small_model.genes)), dtype=np.int32), z, many, Streams(0, 0, 0), "x"
-    )
+    blank = sp.csr_array((n, len(small_model.genes)), dtype=np.int32)
+    drawn = small_model.decoder.target(blank, z, many, small_model.strengths(many), Streams(0, 0, 0), "x")
     genes = [0, 3, *RESPONDERS[:4].tolist()]
     rate = small_model.expected(z[:1], here, genes)[0]
     seen = drawn[:, genes].toarray() * 1e4 / here.depth[0]

@@ -62,7 +62,7 @@ def test_everything_that_is_not_there_is_told_at_once_with_the_nearest_name(writ
     file = write(
         good,
         ("CD14+ Monocytes: 6 um", "CD14 Monocytes: 6 um"),
-        ("[0 um, 30 um]", "[0 um, 600 um]"),
+        ("[0 um, 100 um]", "[0 um, 600 um]"),
         ("by: [pDC]", "by: [pDCs], gene: IFNB2"),
         ("perturbation: IFNB1", "perturbation: IFNB"),
         ("[IFNAR1, IFNAR2]", "[IFNAR1, IFNAR3]"),

@@ -24,10 +24,11 @@ def evaluate(
     """Print the Pearson correlation of pseudobulk deltas for MODEL and for simple baselines, group by group."""
     from twin.analysis.evaluate import evaluate as score
     from twin.analysis.evaluate import markdown
-    from twin.cli.models import model_files, named_model
+    from twin.cli.models import model_files
     from twin.data.counts import read_counts
     from twin.errors import InputError
     from twin.model.fit import Columns
+    from twin.registry import named_model
 
     chosen = named_model(model)
     card = getattr(chosen, "card", None)

@@ -1,20 +1,10 @@
-"""A model by the word a user gave: a name of the door, or the folder of a checkpoint."""
+"""Where a model's own training files are."""
 
 import os
 from pathlib import Path
 
-from twin import registry
 from twin.errors import InputError
 from twin.model.contract import WorldModel
-from twin.model.files import load_checkpoint
-
-
-def named_model(word: str) -> WorldModel:
-    """Return the model called `word`, or the checkpoint in the folder `word`."""
-    folder = Path(word)
-    if folder.is_dir() and (folder / "config.json").is_file():
-        return load_checkpoint(folder)
-    return registry.model(word)
 
 
 def model_files(model: WorldModel) -> list[Path]:

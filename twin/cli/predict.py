@@ -18,10 +18,10 @@ def predict(
     """Write what the cells of DATA would hold under a perturbation: integer counts, their obs kept."""
     import anndata as ad
 
-    from twin.cli.models import named_model
     from twin.data.counts import read_counts
     from twin.errors import InputError
     from twin.model.prediction import predict as predicted
+    from twin.registry import named_model
 
     read_counts(data)  # tells what is wrong with the file in one sentence
     cells = ad.read_zarr(data) if data.is_dir() else ad.read_h5ad(data)

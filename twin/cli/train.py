@@ -1,6 +1,7 @@
 """`twin train`: from AnnData files to a checkpoint."""
 
 from pathlib import Path
+from shutil import rmtree
 from typing import Annotated
 
 import typer
@@ -57,6 +58,5 @@ def train(
         save_checkpoint(model, out, card_of(model, files, columns))
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}") from error
-    state.unlink(missing_ok=True)
-    state.parent.rmdir()
+    rmtree(state.parent, ignore_errors=True)
     typer.echo(str(out))

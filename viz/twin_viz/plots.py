@@ -72,9 +72,7 @@ def response_figure(run: Run, compartment: str | None = None, lengths: Sequence[
     return figure
 
 
-def response_plot(
-    run: Run, out: Path, compartment: str | None = None, lengths: Sequence[DecayLength] = ()
-) -> Path:
+def response_plot(run: Run, out: Path, compartment: str | None = None, lengths: Sequence[DecayLength] = ()) -> Path:
     """Write `response_figure` to `out` (PNG) and return it."""
     return save(response_figure(run, compartment, lengths), out)
 
