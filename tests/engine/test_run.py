@@ -69,7 +69,7 @@ def test_one_seed_gives_one_store_and_another_seed_another(one: Run, tmp_path: P
     other = run_tiny(tmp_path / "other", (*REPLICATES, "seed=4"))
     assert len(differences(one.path, other.path)) > 5
     a, b = one.cells(replicate=0), one.cells(replicate=1)
-    assert (a.X != b.X).nnz > 0  # type: ignore[union-attr]
+    assert (a.X != b.X).nnz > 0
 
 
 def test_one_and_two_workers_give_one_store(one: Run, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_cells_that_do_not_fit_are_told_before_anything_is_written(tmp_path: Pat
 def test_a_scenario_can_name_a_baseline(tmp_path: Path, name: str) -> None:
     run = run_tiny(tmp_path, (f"world_model.name={name}", "duration=2 h"))
     first, last = run.cells(0.0), run.cells(2.0)
-    changed = (first.X != last.X).nnz  # type: ignore[union-attr]
+    changed = (first.X != last.X).nnz
     assert (changed == 0) == (name == "still")
 
 
@@ -172,6 +172,6 @@ def test_a_tissue_of_measured_cells_holds_those_cells(tmp_path: Path, data_folde
     assert set(start.obs["cell_type"]) == {"stranger"}
     mine, theirs = (np.sort(np.asarray(x.X.sum(axis=1)).ravel()) for x in (start, wanted))
     np.testing.assert_allclose(mine, theirs, rtol=0.1)  # counts above 99 are kept to two digits
-    below = np.asarray(start.X.todense())  # type: ignore[union-attr]
-    exact = np.asarray(wanted.X.todense())  # type: ignore[union-attr]
+    below = np.asarray(start.X.todense())
+    exact = np.asarray(wanted.X.todense())
     np.testing.assert_array_equal(np.sort((below == 1).sum(axis=1)), np.sort((exact == 1).sum(axis=1)))

@@ -1,5 +1,6 @@
 """A scenario file becomes a document, or a list of everything that is wrong with it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -310,3 +311,9 @@ def test_our_reader_agrees_with_ruamel_on_plain_documents(write: Write, good: st
     reference = YAML(typ="safe", pure=True).load(good)
     reference["processes"]["toy_turn"] = reference["processes"]["toy_feel"] = {}
     assert load_scenario(write(good)).document == reference
+
+
+def test_the_schema_beside_the_scenarios_is_the_present_one() -> None:
+    """Editors read it; write it anew with: twin schema --out scenarios/scenario.schema.json"""
+    file = Path(__file__).parents[2] / "scenarios" / "scenario.schema.json"
+    assert json.loads(file.read_text()) == scenario_schema()

@@ -27,7 +27,7 @@ class Grid:
     def size(self) -> Float:
         """Edges of the box along (x, y, z), µm."""
         nz, ny, nx = self.shape
-        return np.array([nx * self.spacing, ny * self.spacing, nz * self.spacing])
+        return np.asarray([nx * self.spacing, ny * self.spacing, nz * self.spacing], dtype=np.float64)
 
     @property
     def voxel_volume(self) -> float:
@@ -44,7 +44,7 @@ class Grid:
     def centres(self, axis: int) -> Float:
         """Return the voxel centres along axis 0 = x, 1 = y, 2 = z, µm."""
         n = self.shape[::-1][axis]
-        return self.origin[axis] + (np.arange(n) + 0.5) * self.spacing
+        return np.asarray(self.origin[axis] + (np.arange(n) + 0.5) * self.spacing, dtype=np.float64)
 
 
 @dataclass(frozen=True)
