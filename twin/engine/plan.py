@@ -39,6 +39,7 @@ class Plan:
     assumptions : what the run takes for granted, a sentence each.
     versions : of Python and the packages that compute.
     plugins : per process, the distribution and version that it comes from.
+    model_from : the same of the world model.
     memory_bytes : peak of one trajectory, estimated.
     expected_seconds : of one replicate on one core, estimated.
     """
@@ -52,6 +53,7 @@ class Plan:
     assumptions: tuple[str, ...]
     versions: Mapping[str, str]
     plugins: Mapping[str, str]
+    model_from: str
     memory_bytes: float
     expected_seconds: float
 
@@ -128,7 +130,8 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         n_cells=n_cells,
         assumptions=_assumptions(scenario, model, [processes[name] for name in ordered]),
         versions=_versions(),
-        plugins={name: _brought_by(name) for name in ordered},
+        plugins={name: _brought_by(registry.PLUGINS, "plugin", name) for name in ordered},
+        model_from=_model_from(scenario),
         memory_bytes=memory,
         expected_seconds=estimate.seconds(scenario, n_cells, len(processes)),
     )
@@ -246,6 +249,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _brought_by(name: str) -> str:
-    entry = registry.find(registry.PLUGINS, "plugin", name)
+def _brought_by(group: str, kind: str, name: str) -> str:
+    entry = registry.find(group, kind, name)
     return f"{entry.package} {entry.version}"
+
+
+def _model_from(scenario: Scenario) -> str:
+    choice = scenario.world_model
+    return f"checkpoint {choice.path}" if choice.path else _brought_by(registry.MODELS, "world model", choice.name)

@@ -199,7 +199,12 @@ def record_of(plan: Plan, world: World) -> dict[str, object]:
         "scenario_sha256": plan.loaded.sha256,
         "versions": dict(plan.versions),
         "plugins": dict(plan.plugins),
-        "model": {"name": model.name, "fingerprint": model.fingerprint, "notes": list(model.notes)},
+        "model": {
+            "name": model.name,
+            "from": plan.model_from,
+            "fingerprint": model.fingerprint,
+            "notes": list(model.notes),
+        },
         "seed": scenario.seed,
         "assumptions": list(plan.assumptions),
         "tick": scenario.tick,

@@ -36,7 +36,7 @@ def mix(x: UInt64) -> UInt64:
 
 def hash_words(*words: int | str) -> int:
     """Return 64 bits that name a tuple of words, the same on every machine."""
-    text = "\x1f".join(f"{type(w).__name__}:{w}" for w in words)
+    text = "\x1f".join(f"str:{w}" if isinstance(w, str) else f"int:{int(w)}" for w in words)
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
