@@ -1,5 +1,8 @@
 """The group of subcommands: names and one-line helps at once, the code behind one when it is called."""
 
+import ast
+from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Annotated, Any
 
@@ -19,7 +22,8 @@ class LazyGroup(TyperGroup):
             self.add_command(TyperCommand(name, help=about))
         for entry in registry.entries(registry.COMMANDS):
             if entry.name not in COMMANDS:
-                self.add_command(TyperCommand(entry.name, help=f"From {entry.package} {entry.version}."))
+                told = first_line(entry.value) or f"From {entry.package} {entry.version}."
+                self.add_command(TyperCommand(entry.name, help=told))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return (name, command, the rest of the arguments), the command imported."""
@@ -27,6 +31,23 @@ class LazyGroup(TyperGroup):
         if name is None or placeholder is None:
             return name, placeholder, rest
         return name, load(name), rest
+
+
+def first_line(value: str) -> str:
+    """Return the first line of the docstring of "package.module:function", read from its file without importing it."""
+    module, _, function = value.partition(":")
+    top, *inner = module.split(".")
+    spec = find_spec(top)  # the top of a package is found, not run
+    places = [] if spec is None else list(spec.submodule_search_locations or ())
+    for place in places:
+        path = Path(place).joinpath(*inner)
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if inner and file.is_file():
+                tree = ast.parse(file.read_text(encoding="utf-8"))
+                for node in tree.body:
+                    if isinstance(node, ast.FunctionDef) and node.name == function:
+                        return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
 
 
 def load(name: str) -> Any:
