@@ -56,6 +56,8 @@ class Transition(Process):
 
     def assumptions(self, scenario: Scenario, model: WorldModel) -> list[str]:
         """Say what κ is and what it means."""
+        if not model.turns_over:
+            return []
         kappa = self.kappa if self.kappa is not None else model.kappa()
         origin = "set by the scenario" if self.kappa is not None else "the model's"
         text = [

@@ -9,6 +9,7 @@ from subprocess import CompletedProcess
 import pytest
 import typer
 
+from tests.engine.tiny import write_tiny
 from twin.cli import main
 from twin.cli.run import carry_out, check_out, pictures_of
 from twin.errors import InputError
@@ -119,6 +120,40 @@ def test_a_folder_that_cannot_take_a_run_is_refused_before_anything_is_computed(
     assert listing(tmp_path) == before
 
 
+def test_the_folder_that_one_stands_in_is_refused_and_stays(
+    twin: Twin, write: Write, good: str, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    file = write(good)
+    for out in (".", str(here), "../here"):
+        told = twin(
+            code=f"import os, sys; os.chdir({str(here)!r}); sys.argv = ['twin', 'run', {str(file)!r}, '--out', "
+            f"{out!r}]; from twin.cli import main; main()"
+        )
+        assert told.returncode == 2, told.stderr
+        assert told.stderr == f"twin: --out {out} is the folder you stand in: name a new one in it, like --out run\n"
+        assert listing(here) == set()
+
+
+def test_a_run_says_how_much_it_takes_for_granted_and_how_many_workers_it_uses(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    simulation = pytest.importorskip("twin.engine.simulation")
+    file = write_tiny(tmp_path)
+    monkeypatch.setattr(simulation, "simulate", lambda *settings, **named: None)
+    monkeypatch.setattr("twin.cli.run._show", lambda out, *, quiet: None)
+    carry_out(file, tmp_path / "run", ["duration=9 h"], workers=3, resume=False, quiet=False)
+    head, number, *weighty, used = capsys.readouterr().out.splitlines()
+    assert head.startswith("tiny: 60 cells, 9 h in 18 ticks")
+    assert number.endswith(f"assumptions: see them with twin explain {file} (they are in the run's record)")
+    assert int(number.split()[0]) > 5
+    assert ["convention" in weighty[0], "extrapolated" in weighty[1], len(weighty)] == [True, True, 2]
+    assert used == "1 of 3 workers used: each takes whole replicates"
+    carry_out(file, tmp_path / "run", [], workers=3, resume=False, quiet=True)
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
@@ -165,6 +200,9 @@ def test_a_disk_error_and_an_interruption_say_how_to_go_on(
         go()
     assert str(stopped.value) == (f"the run stopped (x: No space left on device); what is committed stays; {how}")
     assert stopped.value.exit_code == 4
+    monkeypatch.setattr(simulation, "simulate", begin_and_raise(RunError("plugin 'x' failed")))
+    with pytest.raises(RunError, match="^plugin 'x' failed; what is committed stays; go on with: twin run"):
+        go()
     monkeypatch.setattr(simulation, "simulate", begin_and_raise(KeyboardInterrupt()))
     with pytest.raises(typer.Exit) as left:
         go()

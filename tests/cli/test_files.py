@@ -72,9 +72,14 @@ def test_training_evaluation_and_prediction_work_from_the_command_line(tmp_path:
     assert told.returncode == 0, told.stderr
     assert "mean shift" in (tmp_path / "table.md").read_text()
     told = twin("predict", "mine", "cells.h5ad", "--perturb", "CYT", "--out", "out.h5ad", folder=tmp_path)
+    assert told.returncode == 2
+    assert "are no controls" in told.stderr
+    cells = ad.read_h5ad(tmp_path / "cells.h5ad")
+    cells[cells.obs["condition"] == "control"].copy().write_h5ad(tmp_path / "controls.h5ad")
+    told = twin("predict", "mine", "controls.h5ad", "--perturb", "CYT", "--out", "out.h5ad", folder=tmp_path)
     assert told.returncode == 0, told.stderr
     assert ad.read_h5ad(tmp_path / "out.h5ad").obs["donor"].isin(["d1", "d2"]).all()
-    told = twin("predict", "mine", "cells.h5ad", "--perturb", "CYTT", "--out", "no.h5ad", folder=tmp_path)
+    told = twin("predict", "mine", "controls.h5ad", "--perturb", "CYTT", "--out", "no.h5ad", folder=tmp_path)
     assert told.returncode == 2
     assert "did you mean CYT?" in told.stderr
     assert not (tmp_path / "no.h5ad").exists()

@@ -27,6 +27,11 @@ def population(model: MaskedDiffusion, n: int, dose: float, context: int = 0) ->
     )
 
 
+def controls(n: int) -> ad.AnnData:
+    adata = synthetic_adata(n, seed=9)
+    return adata[adata.obs["condition"] == "control"].copy()
+
+
 def test_samples_have_the_means_and_the_correlations_of_the_data(small_model: MaskedDiffusion) -> None:
     data = checked_counts(synthetic_adata(), "x")
     for context, name in enumerate(TYPES):
@@ -129,17 +134,18 @@ def test_a_new_context_means_what_its_control_cells_are(small_model: MaskedDiffu
 
 
 def test_prediction_keeps_the_cells_and_returns_integer_counts(small_model: MaskedDiffusion) -> None:
-    adata = synthetic_adata(200, seed=9)
-    controls = adata[adata.obs["condition"] == "control"].copy()
-    result = small_model.predict(controls, "CYT", "10 nM")
+    mine = controls(200)
+    mine.layers["counts"], mine.layers["log"] = mine.X.copy(), mine.X.copy()
+    result = small_model.predict(mine, "CYT", "10 nM")
+    assert not result.layers  # they were computed from the old counts
     assert isinstance(result, ad.AnnData)
-    assert list(result.obs_names) == list(controls.obs_names)
-    assert (result.obs["donor"] == controls.obs["donor"]).all()
+    assert list(result.obs_names) == list(mine.obs_names)
+    assert (result.obs["donor"] == mine.obs["donor"]).all()
     assert result.X is not None
     assert result.X.dtype.kind == "i"
-    before, after = np.asarray(controls.X.todense()), np.asarray(result.X.todense())
+    before, after = np.asarray(mine.X.todense()), np.asarray(result.X.todense())
     assert after[:, RESPONDERS].mean() > 2 * before[:, RESPONDERS].mean()
-    untouched = small_model.predict(controls, "CYT", "0 nM")
+    untouched = small_model.predict(mine, "CYT", "0 nM")
     np.testing.assert_array_equal(np.asarray(untouched.X.todense()), before)
 
 
@@ -151,7 +157,7 @@ def test_a_question_that_cannot_be_asked_is_refused(
     small_model: MaskedDiffusion, perturbation: str, dose: str | None, said: str
 ) -> None:
     with pytest.raises(InputError, match=said):
-        small_model.predict(synthetic_adata(30), perturbation, dose)
+        small_model.predict(controls(30), perturbation, dose)
 
 
 def test_the_baselines_keep_the_contract(small_model: MaskedDiffusion) -> None:
@@ -162,6 +168,8 @@ def test_the_baselines_keep_the_contract(small_model: MaskedDiffusion) -> None:
     after, _ = still.transition(counts, z, here, 100.0, 3.6, Streams(0, 0, 1))
     assert after is counts
     low, _ = shift.sample(population(small_model, 300, 0.0), Streams(0, 0, 0))
+    assert low.sum() == pytest.approx(here.depth.sum(), rel=0.03)
+    assert still.predict(controls(60), "CYT").n_obs == len(controls(60))
     high, _ = shift.sample(here, Streams(0, 0, 0))
     assert high[:, RESPONDERS].mean() > 2 * low[:, RESPONDERS].mean()
     assert still.fingerprint != shift.fingerprint != small_model.fingerprint

@@ -150,9 +150,17 @@ def untreated_only() -> ad.AnnData:
     return adata[adata.obs["condition"] != "control"].copy()
 
 
+def two_doses() -> ad.AnnData:
+    adata = synthetic_adata(60)
+    treated = np.flatnonzero(adata.obs["condition"] == "CYT")
+    adata.obs.iloc[treated[:5], list(adata.obs.columns).index("dose")] = 30.0
+    return adata
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
+        (two_doses, "several doses"),
         (normalised, "no whole number: normalised data"),
         (negative, "negative"),
         (twice, "more than once"),

@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import numpy as np
 import pytest
 
 from twin.analysis.summary import decay_lengths
+from twin.engine.plan import check_file
+from twin.engine.simulation import simulate
 from twin.results import Run, open_run
 
 pytestmark = pytest.mark.slow
@@ -16,8 +20,9 @@ pytestmark = pytest.mark.slow
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-m", "twin", "demo", "--out", "demo"]
-    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=900)
+    told = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
     assert told.returncode == 0, told.stderr
+    assert getrusage(RUSAGE_CHILDREN).ru_maxrss < 3 * 2**20  # kB on Linux: 3 GB
     assert "response by distance from pDC" in told.stdout
     return open_run(folder / "demo")
 
@@ -54,3 +59,14 @@ def test_the_pictures_are_there(demo: Run) -> None:
 def test_files_a_snapshot_stay_few(demo: Run) -> None:
     files = sum(1 for f in demo.path.rglob("*") if f.is_file())
     assert files / len(demo.times()) <= 10
+
+
+def test_without_its_source_nothing_moves_for_a_day(tmp_path: Path) -> None:
+    file = Path(__file__).parents[2] / "scenarios" / "ifnb_lymphoid_patch.yaml"
+    loaded, _ = check_file(file, ("signalling.secretion=[]",))
+    simulate(loaded, tmp_path / "run")
+    data = open_run(tmp_path / "run").readouts.isel(replicate=0).sel(compartment="patch")
+    many = data["n_cells"].isel(time=0) > 100
+    assert np.abs(data["response_by_type"].where(many, drop=True)).max() < 0.06
+    size = data["library_size"].where(many, drop=True)
+    assert np.abs(size / size.isel(time=0) - 1).max() < 0.05

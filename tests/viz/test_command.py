@@ -44,7 +44,8 @@ def test_a_run_leaves_its_pictures_and_says_once_why_they_are_plain(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         written = pictures(store, tmp_path / "pictures")
-    assert written == [tmp_path / "pictures" / name for name in ("tissue.png", "response.png")]
+    names = ("tissue-tissue.png", "response-tissue.png", "tissue-pool.png", "response-pool.png")
+    assert written == [tmp_path / "pictures" / name for name in names]  # the store has two compartments
     assert all(np.ptp(imread(path)) > 0.5 for path in written)
     assert len([r for r in caplog.records if "plain" in r.getMessage()]) == 1
 
@@ -87,12 +88,11 @@ def test_what_cannot_be_drawn_is_said_and_nothing_is_written(
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
-def test_cells_are_coloured_by_the_runs_choice_then_its_gene_then_the_type() -> None:
+def test_cells_are_coloured_by_the_scenarios_gene_then_the_type() -> None:
     class Plain(FakeRun):
         @property
         def scenario(self) -> dict[str, object]:
             return {"name": "x"}
 
-    assert picture_color(FakeRun(extra={"picture": {"color": "IFI6"}})) == "IFI6"
     assert picture_color(FakeRun()) == "ISG15"
     assert picture_color(Plain()) == "cell_type"

@@ -158,9 +158,8 @@ def _groups(files: Sequence[CountData], data: Experiment, group_by: str | None) 
     if group_by is None:
         shared = all(f.find_column("cell_type_broad") == "cell_type_broad" for f in files if "cell_type_broad" in f.obs)
         group_by = "cell_type_broad" if shared and all("cell_type_broad" in f.obs for f in files) else None
-    column = [f.column(group_by or "cell_type", group_by) for f in files]
-    of_name = dict(zip((str(n) for f in files for n in f.obs.index), np.concatenate(column), strict=True))
-    return np.array([of_name[name] for name in data.names], dtype=np.str_)
+    columns = [f.column(group_by or "cell_type", group_by) for f in files]
+    return np.array([columns[f][r] for f, r in zip(data.file, data.row, strict=True)], dtype=np.str_)
 
 
 def _onto(data: Experiment, axis: NDArray[np.intp], n_genes: int) -> sp.csr_array:

@@ -6,22 +6,29 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import anndata as ad
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.results import Run, open_run
+from twin.units import quantity
 
 COLUMNS = 7  # times that a table shows
+FEW = 10  # cells; the mean of fewer is marked; our choice
+FEW_MARK = "*"
+LONGEST = 1 / 3  # of a box's longest edge: a decay length above it is not measured; our choice
 
 
 @dataclass(frozen=True)
 class DecayLength:
     """How far a substance reaches from its source.
 
-    predicted : √(D / (λ + mean uptake)), µm. measured : from the field's slope along the box's longest axis, µm; NaN
-    where there is no gradient.
+    predicted : √(D / (λ + mean uptake)), µm. measured : over which the field falls by a factor e away from the nearest
+    secreting cell, µm; NaN where no cell secretes it, where there is no gradient, or where the box is too short. The
+    two are one number for a flat source; around a point the field falls faster, by its dilution.
     """
 
     compartment: str
@@ -38,19 +45,49 @@ def decay_lengths(run: Run, replicate: int = 0) -> list[DecayLength]:
         if not record:
             break
         field = run.fields(replicate, compartment)["concentration"].isel(time=-1)
-        axis = max("xyz", key=lambda a: field.sizes[a])
+        cells = run.cells(float(field["time"]), replicate, compartment)
         for substance, numbers in record.items():
-            profile = field.sel(substance=substance).mean([a for a in "xyz" if a != axis])
             sink = _last(run.readouts, "sink_mean", replicate, compartment, substance)
-            found.append(
-                DecayLength(
-                    compartment,
-                    substance,
-                    decay_length(numbers["diffusivity_um2_per_h"], numbers["decay_per_h"], sink),
-                    measured_decay_length(profile.values, profile[axis].values),
-                )
-            )
+            predicted = decay_length(numbers["diffusivity_um2_per_h"], numbers["decay_per_h"], sink)
+            measured = float("nan")
+            if _is_long_enough(run, compartment, predicted):
+                sources = cells.obsm["spatial"][_secretes(run, cells, substance)]
+                measured = _fall(field.sel(substance=substance), np.asarray(sources, dtype=np.float64))
+            found.append(DecayLength(compartment, substance, predicted, measured))
     return found
+
+
+def _is_long_enough(run: Run, compartment: str, length: float) -> bool:
+    """Say whether a box lets a decay length (µm) show before its far wall throws the substance back."""
+    box = run.scenario["compartments"][compartment]["box"]
+    return length <= LONGEST * max(quantity(edge, "micrometer", "a length", "60 um") for edge in box)
+
+
+def _secretes(run: Run, cells: ad.AnnData, substance: str) -> NDArray[np.bool_]:
+    """Return which living cells are of a type that secretes the substance, (cell,)."""
+    secretion = run.scenario.get("signalling", {}).get("secretion", ())
+    types = {t for s in secretion if s["substance"] == substance for t in s["by"]}
+    mine = np.asarray(cells.obs["cell_type"].astype(str).isin(sorted(types)), dtype=np.bool_)
+    return mine & np.asarray(cells.obs["alive"], dtype=np.bool_)
+
+
+def _fall(field: xr.DataArray, sources: NDArray[np.float64]) -> float:
+    """Return the distance from the nearest source over which a field (z, y, x) falls by a factor e, µm.
+
+    Fitted to medians of voxels as far off, one voxel wide, up to half of the largest distance: the walls beyond
+    throw the substance back.
+    """
+    if not len(sources):
+        return float("nan")
+    field = field.transpose("z", "y", "x")
+    z, y, x = np.meshgrid(*(field[a].values for a in "zyx"), indexing="ij")
+    away = cKDTree(sources).query(np.stack([x, y, z], axis=-1).reshape(-1, 3))[0]  # (voxel,) µm
+    width = max(float(np.diff(field[a].values[:2])[0]) for a in "xyz" if field.sizes[a] > 1)
+    bins = (away / width).astype(np.intp)
+    used = np.unique(bins[away <= away.max() / 2])
+    profile = [float(np.median(field.values.ravel()[bins == b])) for b in used]
+    distance = [float(np.median(away[bins == b])) for b in used]
+    return measured_decay_length(np.array(profile), np.array(distance))
 
 
 def _last(readouts: xr.Dataset, name: str, replicate: int, compartment: str, substance: str) -> float:
@@ -69,7 +106,11 @@ def report(path: str | Path) -> str:
     for compartment in run.compartments:
         here = data.sel(compartment=compartment)
         n = here["n_cells"].isel(time=-1).mean("replicate")
+        if not float(here["n_cells"].max()) > 0:
+            lines.append(f"\n{compartment}: no cells")
+            continue
         lines.append(f"\n{compartment}: {int(n.sum())} cells at the end")
+        begun = len(lines)
         if "response_by_type" in here:
             lines += _table(
                 here["response_by_type"].mean("replicate"),
@@ -104,10 +145,21 @@ def report(path: str | Path) -> str:
                 np.full(here.sizes["gene"], np.nan),
                 str,
             )
-        low = float(here["support"].min())
-        lines.append(f"  support of the world model: at least {low:.2f} (1 = seen often in training, 0 = never)")
+        if any(FEW_MARK in line for line in lines[begun:]):
+            lines.append(f"  {FEW_MARK} fewer than {FEW} cells")
+        lowest = here["support"].min(["replicate", "time"]).to_series().dropna()
+        if len(lowest):
+            lines.append(
+                f"  support of the world model: at least {lowest.min():.2f}, lowest for {lowest.idxmin()} "
+                "(1 = seen often in training, 0 = never)"
+            )
     for d in decay_lengths(run):
-        seen = f"{d.measured:.1f} um" if np.isfinite(d.measured) else "no gradient to measure"
+        if np.isfinite(d.measured):
+            seen = f"{d.measured:.1f} um"
+        elif _is_long_enough(run, d.compartment, d.predicted):
+            seen = "no gradient from a source to measure"
+        else:
+            seen = "box too short to measure it"
         lines.append(
             f"\n{d.substance} in {d.compartment}: decay length {seen}; "
             f"sqrt(D / (decay + uptake)) = {d.predicted:.1f} um"
@@ -140,5 +192,6 @@ def _table(values: xr.DataArray, axis: str, title: str, n: NDArray[Any], name: C
             continue
         cells = f"{n[row]:6.0f}" if np.isfinite(n[row]) else " " * 6
         shown = "".join(f"{x:8.2f}" if np.isfinite(x) else "       –" for x in numbers)
-        lines.append(f"    {name(label)!s:<18}{cells}{shown}")
+        mark = FEW_MARK if n[row] < FEW else " "
+        lines.append(f"   {mark}{name(label)!s:<18}{cells}{shown}")
     return lines

@@ -23,6 +23,8 @@ def predict(
     from twin.model.prediction import predict as predicted
     from twin.registry import named_model
 
+    if not out.absolute().parent.is_dir():
+        raise InputError(f"--out: there is no folder {out.absolute().parent}")
     read_counts(data)  # tells what is wrong with the file in one sentence
     cells = ad.read_zarr(data) if data.is_dir() else ad.read_h5ad(data)
     result = predicted(named_model(model), cells, perturb, dose, cell_type=cell_type, seed=seed)

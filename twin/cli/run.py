@@ -12,6 +12,8 @@ from twin import registry
 from twin.cli.options import File, Quiet, Sets, Workers
 from twin.errors import InputError, RunError, TwinError
 
+WEIGHTY = ("convention", "extrapolated")  # words of the assumptions that are told before a run
+
 
 def run(
     file: File,
@@ -38,6 +40,7 @@ def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resum
         If the run stopped half-way.
     """
     check_out(out, resume=resume)
+    out = out.resolve()
     from twin.cli.progress import ProgressLine
     from twin.engine.plan import check_file
     from twin.engine.simulation import simulate
@@ -47,8 +50,9 @@ def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resum
     if not quiet:
         cells = sum(plan.n_cells.values())
         typer.echo(f"{scenario.name}: {cells:,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks")
-        for sentence in plan.assumptions:
-            typer.echo(f"  taken for granted: {sentence}")
+        _tell_assumptions(file, plan.assumptions)
+        if workers > scenario.replicates:
+            typer.echo(f"{scenario.replicates} of {workers} workers used: each takes whole replicates")
     again = ["twin", "run", str(file), "--out", str(out), *(w for s in sets for w in ("--set", s)), "--resume"]
     try:
         if quiet:
@@ -59,12 +63,23 @@ def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resum
     except KeyboardInterrupt:
         typer.echo(f"twin: interrupted; {_how_to_go_on(out, again)}", err=True)
         raise typer.Exit(130) from None
+    except RunError as error:
+        raise RunError(f"{error}; {_how_to_go_on(out, again)}") from error
     except OSError as error:
         message = f"{error.filename or out}: {error.strerror or error}"
         if _is_begun(out):
             raise RunError(f"the run stopped ({message}); {_how_to_go_on(out, again)}") from error
         raise InputError(f"the run could not begin ({message})") from error
     _show(out, quiet=quiet)
+
+
+def _tell_assumptions(file: Path, assumptions: Sequence[str]) -> None:
+    """Print how much is taken for granted, and the two things that a result hangs on most."""
+    if assumptions:
+        typer.echo(f"{len(assumptions)} assumptions: see them with twin explain {file} (they are in the run's record)")
+    weighty = [sentence for sentence in assumptions if any(word in sentence for word in WEIGHTY)]
+    for sentence in weighty[:2]:
+        typer.echo(f"  {sentence}")
 
 
 def _show(out: Path, *, quiet: bool) -> None:
@@ -100,8 +115,8 @@ def check_out(out: Path, *, resume: bool) -> None:
     Raises
     ------
     InputError
-        If something is there already (without `resume`), nothing is there (with it), or nothing can
-        be written there.
+        If something is there already (without `resume`), nothing is there (with it), nothing can be
+        written there, or it is the current folder: the run takes its place, and whoever stands in it is lost.
     """
     if resume and not _is_begun(out):
         raise InputError(f"--resume: there is no run in {out}")
@@ -109,6 +124,8 @@ def check_out(out: Path, *, resume: bool) -> None:
         taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
         if taken and not resume:
             raise InputError(f"{out} exists already: choose another --out, or go on with --resume")
+        if not resume and out.resolve() == Path.cwd():
+            raise InputError(f"--out {out} is the folder you stand in: name a new one in it, like --out run")
         place = out.absolute()
         while not place.exists():
             place = place.parent

@@ -31,14 +31,14 @@ def train(
     import torch
 
     from twin.analysis.card import card_of
+    from twin.cli.run import check_out
     from twin.data.counts import read_counts
     from twin.errors import InputError
     from twin.model.files import save_checkpoint
     from twin.model.fit import Columns, assemble, fit
     from twin.model.training import TrainingConfig
 
-    if (out / "model.safetensors").exists():
-        raise InputError(f"{out} holds a checkpoint already: choose another --out")
+    check_out(out, resume=False)
     if threads:
         torch.set_num_threads(threads)
     columns = Columns(cell_type, condition, control)

@@ -103,6 +103,10 @@ def read_counts(path: Path) -> CountData:
     """
     if not path.exists():
         raise InputError(f"{path} is not there")
+    if (path / "trajectories").is_dir():
+        raise InputError(
+            f"{path} is a run store, not a file of cells; its cells are those of twin.open_run(...).cells()"
+        )
     try:
         adata = ad.read_zarr(path) if path.is_dir() else ad.read_h5ad(path)
     except (OSError, KeyError, ValueError, TypeError) as error:

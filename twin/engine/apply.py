@@ -1,6 +1,6 @@
 """Updates applied to a compartment: the only place where a trajectory's state changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,12 +9,27 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from twin.errors import RunError
 from twin.kernels.random import Streams, daughter_ids
-from twin.process import CLAMP, CONCENTRATION, CONTACTS, EXPRESSION, Add, Port, Rate, Set, Structure, Update
+from twin.process import (
+    CLAMP,
+    CONCENTRATION,
+    CONTACTS,
+    EXPRESSION,
+    Add,
+    Port,
+    Process,
+    Rate,
+    Set,
+    Structure,
+    Update,
+)
 from twin.state.body import Compartment
 from twin.state.expression import Expression
 
 Float = NDArray[np.float64]
+
+_SPARSE = (EXPRESSION.name, CLAMP.name, CONTACTS.name)  # ports that are CSR arrays
 
 
 @dataclass
@@ -24,14 +39,41 @@ class Pending:
     structures: list[tuple[str, Structure]] = field(default_factory=list)
 
 
+def declared(name: str, process: Process, updates: Iterable[Update]) -> Iterator[Update]:
+    """Yield a process's updates as they come, each held to what the process declared.
+
+    Raises
+    ------
+    RunError
+        If one is no update, changes a port that is not among `writes`, or sets one that is not among `sets`.
+    """
+    writes, sets = {p.name for p in process.writes}, {p.name for p in process.sets}
+    for update in updates:
+        if not isinstance(update, Update):
+            raise RunError(f"plugin {name!r} gave a {type(update).__name__}, which is no Add, Rate, Set or Structure")
+        if not isinstance(update, Structure):
+            port = update.port.name
+            if port not in writes:
+                raise RunError(f"plugin {name!r} changes {port!r}, which is not among the ports that it writes")
+            if isinstance(update, Set) and port not in sets:
+                raise RunError(f"plugin {name!r} sets {port!r}, which is not among the ports that it declares in sets")
+        yield update
+
+
 def apply_updates(home: Compartment, process: str, updates: Iterable[Update], pending: Pending) -> None:
     """Apply one process's updates.
 
     `Set` with rows (a chunk) is applied while the process still yields, so that a transition holds one chunk at a
-    time; everything else when the process has finished, increments first.
+    time; everything else when the process has finished, in the order given.
+
+    Raises
+    ------
+    RunError
+        If an update does not fit the compartment: the process, the port and both shapes are named.
     """
     later: list[Update] = []
     for update in updates:
+        _check_fit(home, process, update)
         if isinstance(update, Set) and update.rows is not None:
             _set_rows(home, update)
         elif isinstance(update, Structure):
@@ -41,12 +83,57 @@ def apply_updates(home: Compartment, process: str, updates: Iterable[Update], pe
     for update in later:
         if isinstance(update, Add):
             target = array_of(home, update.port)
-            assert target.shape == update.value.shape, (process, update.port.name, update.value.shape)
             target += update.value
         elif isinstance(update, Rate):
             home.rates.setdefault(update.port.name, {})[process] = update.value
         elif isinstance(update, Set):
             _set(home, update)
+
+
+def _check_fit(home: Compartment, process: str, update: Update) -> None:
+    """Refuse what a third party gives in a wrong shape, before it touches the state."""
+    n = home.cells.n
+    if isinstance(update, Structure):
+        for what, rows in (("divide", update.divide), ("die", update.die), ("retype", update.retype)):
+            if len(rows) and not (0 <= int(np.min(rows)) and int(np.max(rows)) < n):
+                raise RunError(
+                    f"plugin {process!r} asks to {what} rows {np.min(rows)} to {np.max(rows)}, {home.name} has "
+                    f"cells 0 to {n - 1}"
+                )
+        if update.axis is not None:
+            _same_shape(process, "axis", (len(update.divide), 3), np.shape(update.axis))
+        _same_shape(process, "to_type", (len(update.retype),), np.shape(update.to_type))
+        return
+    port = update.port.name
+    if port in _SPARSE and not sp.issparse(update.value):
+        raise RunError(f"plugin {process!r} gives {port!r} as {type(update.value).__name__}, not as a CSR array")
+    held = port in _SPARSE or port == CONCENTRATION.name or port in home.cells.arrays()
+    if held == isinstance(update, Rate):
+        what = "is held, not a rate: give Add or Set" if held else "is a rate: give Rate"
+        raise RunError(f"plugin {process!r} gives {type(update).__name__} of {port!r}, which {what}")
+    wanted = _shape_of(home, update.port, process)
+    if isinstance(update, Set) and update.rows is not None:
+        if port == EXPRESSION.name and update.rows not in home.expression.slices():
+            raise RunError(f"plugin {process!r} sets {update.rows} of {port!r}, which is none of its chunks")
+        wanted = (len(range(*update.rows.indices(n))), *wanted[1:])
+    _same_shape(process, port, wanted, np.shape(update.value))
+
+
+def _shape_of(home: Compartment, port: Port, process: str) -> tuple[int, ...]:
+    """Return the full shape of a port, held or a rate."""
+    if port.dims == CONCENTRATION.dims:
+        return home.concentration.shape
+    if port.name in home.cells.arrays():
+        return array_of(home, port).shape
+    sizes = {"cell": home.cells.n, "axis": 3, "gene": home.expression.n_genes}
+    if not sizes.keys() >= set(port.dims):
+        raise RunError(f"plugin {process!r} gives {port.name!r} along {port.dims}: a rate is per cell or per voxel")
+    return tuple(sizes[dim] for dim in port.dims)
+
+
+def _same_shape(process: str, port: str, wanted: tuple[int, ...], given: tuple[int, ...]) -> None:
+    if tuple(given) != tuple(wanted):
+        raise RunError(f"plugin {process!r} gives {port!r} in the shape {given}, wanted is {wanted}")
 
 
 def array_of(home: Compartment, port: Port) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from itertools import product
 from twin.data.peek import Contents, peek
 from twin.errors import Fault, InputError, unknown_name
 from twin.model.contract import WorldModel
+from twin.results.layout import check_folder_name
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Compartment, Scenario
@@ -113,6 +114,10 @@ def _compartment(
     types: set[str] | None,
     findings: Findings,
 ) -> None:
+    try:
+        check_folder_name(str(loc[-1]))
+    except InputError as error:
+        findings.add(loc, str(error))
     for i, edge in enumerate(compartment.box):
         voxels = edge / compartment.spacing
         if abs(voxels - round(voxels)) > 1e-9 * voxels or voxels < 1 - 1e-9:

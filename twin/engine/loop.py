@@ -1,18 +1,34 @@
 """The loop: one tick after another, for every compartment and process in turn."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from twin.engine.apply import Pending, apply_structure, apply_updates
+from twin.engine.apply import Pending, apply_structure, apply_updates, declared
 from twin.engine.observe import References, kept_ticks, observe_body, observed_ticks
 from twin.engine.view import view_of
 from twin.engine.world import World
+from twin.errors import RunError
 from twin.kernels.random import Streams
-from twin.process import Process
+from twin.process import Process, Update
 from twin.results import TrajectoryWriter
 from twin.scenario.timeline import whole_ticks
-from twin.state.body import Body
+from twin.state.body import Body, Compartment
+
+# What foreign code may raise that is a fault of its own; whatever else, `simulate` tells without the plugin's name.
+_BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,11 @@ def advance(world: World, body: Body, replicate: int) -> None:
 
     Processes run one after another in the plan's order; each sees what the ones before it left. Births and
     deaths wait for the end of the tick.
+
+    Raises
+    ------
+    RunError
+        If a process breaks, or gives what it did not declare or what does not fit; the process is named.
     """
     pending = {name: Pending() for name in body.compartments}
     for name, process in world.processes:
@@ -39,12 +60,24 @@ def advance(world: World, body: Body, replicate: int) -> None:
         if body.tick % ticks:
             continue
         for home in body.compartments.values():
-            view = view_of(world, home, process, body.tick, replicate)
-            apply_updates(home, name, process.step(view, ticks * world.scenario.tick), pending[home.name])
+            updates = declared(name, process, _step(world, home, name, process, body.tick, replicate))
+            apply_updates(home, name, updates, pending[home.name])
     streams = Streams(world.scenario.seed, replicate, body.tick)
     for home in body.compartments.values():
         apply_structure(home, pending[home.name], body.tick, streams)
     body.tick += 1
+
+
+def _step(world: World, home: Compartment, name: str, process: Process, tick: int, replicate: int) -> Iterator[Update]:
+    """Yield what a process gives; this is where foreign code is called, and where its errors get its name."""
+    hours = world.scenario.tick
+    view = view_of(world, home, process, tick, replicate)
+    try:
+        yield from process.step(view, ticks_of(process, hours) * hours)
+    except _BROKEN as error:
+        raise RunError(
+            f"plugin {name!r} failed in {home.name} at {tick * hours:g} h: {type(error).__name__}: {error}"
+        ) from error
 
 
 def ticks_of(process: Process, tick: float) -> int:

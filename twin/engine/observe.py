@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from twin.data.counts import onto_axis
 from twin.engine.apply import joined_rate
 from twin.engine.world import World
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
 from twin.process import SINK
 from twin.results import Readout, ReadoutLayout
+from twin.scenario.schema import MeasuredCells
 from twin.scenario.timeline import whole_ticks
 from twin.state.body import Body, Compartment
 
@@ -22,10 +24,10 @@ REFERENCE_CELLS = 128  # cells a type from which control and full response are m
 
 @dataclass(frozen=True)
 class References:
-    """Program score of each cell type untreated and at the full trained dose, (context,)."""
+    """Program score of each cell type untreated and at the full trained dose, per compartment (context,)."""
 
-    control: Float
-    full: Float
+    control: dict[str, Float]
+    full: dict[str, Float]
 
 
 def observed_ticks(world: World) -> list[int]:
@@ -92,7 +94,11 @@ def layout_of(world: World) -> ReadoutLayout:
 
 
 def references_of(world: World) -> References | None:
-    """Draw each type untreated and at the full trained dose, with the same luck, and score the program."""
+    """Draw each type untreated and at the full trained dose, with the same luck, and score the program.
+
+    The program's score depends on how deeply a cell is read: where a compartment's cells were measured, depths are
+    drawn from its own cells of the type, elsewhere from the model's law.
+    """
     response = world.scenario.observe.response
     if response is None:
         return None
@@ -100,23 +106,42 @@ def references_of(world: World) -> References | None:
     reference = world.model.perturbations[column].reference
     dose = reference if np.isfinite(reference) else 1.0
     genes = _program(world, response.program)
-    n_contexts = len(world.model.contexts)
-    used = np.unique(np.concatenate([world.context[name] for name in world.context]))
-    context = np.repeat(used, REFERENCE_CELLS).astype(np.intp)
-    ids = np.arange(len(context), dtype=np.uint64)
-    streams = Streams(world.scenario.seed, 0, -1)
-    doses = np.zeros((len(ids), len(world.perturbations)))
-    score = np.full((2, n_contexts), np.nan)
-    depth = world.model.depths(context, ids, streams)
-    for arm in (0, 1):
-        doses[:, column] = arm * dose
-        condition = Condition(ids, context, depth, doses.copy(), np.full(doses.shape, np.nan), np.ones(len(ids)))
-        counts, _ = world.model.sample(condition, streams)
-        total = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
-        cells = np.log1p(1e4 * counts[:, genes].toarray() / total[:, None]).mean(axis=1)
-        for c in used:
-            score[arm, c] = cells[context == c].mean()
-    return References(score[0], score[1])
+    control: dict[str, Float] = {}
+    full: dict[str, Float] = {}
+    for name, contexts in world.context.items():
+        used = np.unique(contexts)
+        context = np.repeat(used, REFERENCE_CELLS).astype(np.intp)
+        ids = np.arange(len(context), dtype=np.uint64)
+        streams = Streams(world.scenario.seed, 0, -1)
+        depth = _own_depths(world, name, context, ids, streams)
+        for arm, into in ((0, control), (1, full)):
+            doses = np.zeros((len(ids), len(world.perturbations)))
+            doses[:, column] = arm * dose
+            condition = Condition(ids, context, depth, doses, np.full(doses.shape, np.nan), np.ones(len(ids)))
+            counts, _ = world.model.sample(condition, streams)
+            total = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
+            cells = np.log1p(1e4 * counts[:, genes].toarray() / total[:, None]).mean(axis=1)
+            into[name] = np.full(len(world.model.contexts), np.nan)
+            for c in used:
+                into[name][c] = cells[context == c].mean()
+    return References(control, full)
+
+
+def _own_depths(world: World, name: str, context: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams) -> Float:
+    """Return depths for reference cells of a compartment, (cell,), by the law of its own cells."""
+    source = world.scenario.compartments[name].cells
+    if not isinstance(source, MeasuredCells):
+        return world.model.depths(context, ids, streams)
+    data = world.measured[name]
+    counts, _ = onto_axis(data, world.model.genes)
+    total = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)  # as the cells are seeded
+    types = data.column("cell_type", source.cell_type)
+    luck = streams.stream("reference depth").uniform(ids, 1)[:, 0]
+    depth = np.empty(len(ids))
+    for t, c in zip(world.names[name]["cell_type"], world.context[name], strict=True):
+        mine, own = context == c, total[types == t]
+        depth[mine] = own[(luck[mine] * len(own)).astype(np.intp)]
+    return depth
 
 
 def observe_body(world: World, body: Body, references: References | None) -> dict[str, Float]:
@@ -159,8 +184,8 @@ def _observe_tissue(
     names = cells.type_names()
     gain = span = np.zeros(cells.n)
     if references is not None and observe.response is not None:
-        gain = scores[observe.response.program] - references.control[context]
-        span = (references.full - references.control)[context]
+        gain = scores[observe.response.program] - references.control[home.name][context]
+        span = (references.full[home.name] - references.control[home.name])[context]
     for i, t in enumerate(types):
         mine = (names == t) & cells.alive
         out["n_cells"][place, i] = mine.sum()

@@ -24,6 +24,7 @@ from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
 from twin.scenario.timeline import whole_ticks
 
+MOST_TICKS = 1_000_000  # our choice: nearly a year of half-minutes; above it a tick was mistyped
 RECORDED = ("twin", "torch", "numpy", "scipy", "numba", "anndata", "xarray", "zarr", "dask", "networkx", "pydantic")
 
 Chosen = dict[str, tuple[type[Process], ProcessConfig]]
@@ -96,6 +97,13 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         With everything that keeps it from running.
     """
     scenario, findings = loaded.scenario, checks.Findings(loaded)
+    if scenario.duration / scenario.tick > MOST_TICKS:  # first: nothing below can count so many
+        findings.add(
+            ("tick",),
+            f"{scenario.duration:g} h in ticks of {scenario.tick:g} h are {scenario.duration / scenario.tick:,.0f} "
+            f"ticks, at most {MOST_TICKS:,} are run: take a longer tick",
+        )
+        raise loaded.error([*findings.faults, *choose_processes(loaded)[1]])
     model = _model(loaded, findings)
     contents = checks.peek_files(loaded, findings)
     checks.document_faults(loaded, model, contents, findings)
@@ -228,7 +236,7 @@ def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, 
 def _assumptions(scenario: Scenario, model: WorldModel, processes: Sequence[Process]) -> tuple[str, ...]:
     told = list(model.notes)
     times = sorted({t for p in model.perturbations for t in p.times if t > 0})
-    if times:
+    if times and model.turns_over:
         how = f"one measured time ({times[0]:g} h)" if len(times) == 1 else f"last measured time {times[-1]:g} h"
         told.append(
             f"{how}: the model's κ = {model.kappa():.3g} is a convention, not a fit; it takes a message of the "

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.data.counts import onto_axis
-from twin.engine.world import CODED, UNKNOWN, World
+from twin.engine.world import CODED, UNKNOWN, World, composed
 from twin.errors import InputError
 from twin.kernels.packing import choose_sites, pack_box
 from twin.kernels.random import Streams
@@ -21,6 +21,7 @@ from twin.state.fields import Grid
 Float = NDArray[np.float64]
 
 DEFAULT_RADIUS = 5.0  # µm; our choice, between a lymphocyte (4) and a monocyte (6)
+MOST_TRIED = 64  # replicates whose places are tried before a run; our choice
 
 
 def seed_body(world: World, replicate: int) -> Body:
@@ -49,13 +50,18 @@ def grid_of(compartment: Compartment) -> Grid:
     return Grid((nz, ny, nx_), compartment.spacing)
 
 
-def type_counts(total: int, shares: Float) -> NDArray[np.intp]:
-    """Return whole numbers of cells a type that sum to `total`, by largest remainders, (type,)."""
-    exact = shares / shares.sum() * total
-    n = np.floor(exact).astype(np.intp)
-    order = np.argsort(-(exact - n), kind="stable")
-    n[order[: total - int(n.sum())]] += 1
-    return np.asarray(n, dtype=np.intp)
+def check_places(world: World) -> None:
+    """Try the places of every replicate's cells, up to `MOST_TRIED` where luck has a say.
+
+    Raises
+    ------
+    InputError
+        As `place_cells`.
+    """
+    for name, document in world.scenario.compartments.items():
+        tried = min(world.scenario.replicates, MOST_TRIED) if document.cells.place else 1
+        for replicate in range(tried):
+            place_cells(world, name, document, Streams(world.scenario.seed, replicate, 0))
 
 
 def place_cells(
@@ -78,10 +84,7 @@ def place_cells(
     if isinstance(source, MeasuredCells):
         code = _codes(world.measured[name].column("cell_type", source.cell_type), types)
     else:
-        shares = np.array([_share(world, source.composition, t) for t in types])
-        if shares.sum() <= 0:
-            raise InputError(f"compartments.{name}.cells.composition: no type has a share above 0")
-        code = np.repeat(np.arange(len(types)), type_counts(source.count, shares))
+        code = np.repeat(np.arange(len(types)), composed(name, document, types, world.model))
     radius = _radii(source, code, types)
     if isinstance(source, MeasuredCells) and source.spatial:
         position = _measured_places(world, name, source, grid)
@@ -92,7 +95,8 @@ def place_cells(
             sites = pack_box(len(code), radius, low, low + grid.size, places)
         except InputError as error:
             raise InputError(f"compartments.{name}: {error}") from error
-        position = _assign(sites, code, types, source.place, name)
+        where = f"compartments.{name}.cells.place"
+        position = _assign(sites, code, types, source.place, float(np.prod(grid.size)), where)
     # rows run along the longest edge of the box: neighbours in space are neighbours in memory
     order = np.argsort(position[:, int(np.argmax(grid.size))], kind="stable")
     return order, code[order], radius[order], position[order]
@@ -165,12 +169,6 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
     )
 
 
-def _share(world: World, composition: object, name: str) -> float:
-    if isinstance(composition, dict):
-        return float(composition[name])
-    return float(world.model.composition[world.model.contexts.index(name)])
-
-
 def _codes(values: NDArray[np.str_], categories: tuple[str, ...]) -> NDArray[np.intp]:
     place = {category: i for i, category in enumerate(categories)}
     return np.array([place[str(v)] for v in values], dtype=np.intp)
@@ -185,23 +183,38 @@ def _radii(source: CellSource, code: NDArray[np.intp], types: tuple[str, ...]) -
     return np.array([source.radius.get(t, default) for t in types], dtype=np.float64)[code]
 
 
-def _assign(sites: Float, code: NDArray[np.intp], types: tuple[str, ...], place: dict[str, Region], name: str) -> Float:
-    """Give each cell a site: first the types that have a region of their own, then the others."""
+def _assign(
+    sites: Float, code: NDArray[np.intp], types: tuple[str, ...], place: dict[str, Region], volume: float, where: str
+) -> Float:
+    """Give each cell a site: first the types that have a region of their own, then the others.
+
+    Where too few sites fall into a region, which is the packing's luck, those up to one spacing off it are taken.
+    """
+    if not len(sites):
+        return sites
     position = np.empty_like(sites)
     free = np.ones(len(sites), dtype=np.bool_)
+    spacing = (np.sqrt(2.0) * volume / len(sites)) ** (1 / 3)  # µm, of a close packing this dense
     regional = [types.index(t) for t in place if t in types]
     for t in regional:
         cells = np.flatnonzero(code == t)
-        region = place[types[t]]
-        inside = choose_sites(sites, _corners(region))
-        inside = inside[free[inside]][: len(cells)]
-        if len(inside) < len(cells):
+        if not len(cells):
+            continue
+        low, high = _corners(place[types[t]])
+        try:
+            near = choose_sites(sites, (low - spacing, high + spacing))
+        except InputError as error:
+            raise InputError(f"{where}.{types[t]}: {error}") from error
+        near = near[free[near]]
+        off = np.linalg.norm(np.maximum(np.maximum(low - sites[near], sites[near] - high), 0.0), axis=1)  # µm
+        nearest = near[np.argsort(off, kind="stable")][: len(cells)]
+        room = int((off <= spacing).sum())
+        if room < len(cells):
             raise InputError(
-                f"compartments.{name}.cells.place.{types[t]}: {len(cells)} cells do not fit, there is room for "
-                f"{len(inside)}; widen the region"
+                f"{where}.{types[t]}: {len(cells)} cells do not fit, there is room for {room}; widen the region"
             )
-        position[cells] = sites[inside]
-        free[inside] = False
+        position[cells] = sites[nearest]
+        free[nearest] = False
     rest = np.flatnonzero(~np.isin(code, regional))
     position[rest] = sites[np.flatnonzero(free)]
     return position
@@ -219,9 +232,21 @@ def _measured_places(world: World, name: str, source: MeasuredCells, grid: Grid)
             f"compartments.{name}.cells.spatial: {data.source} has no obsm['spatial']; leave `spatial` out to "
             "have the cells packed into the box"
         )
+    width = data.spatial.shape[1] if data.spatial.ndim == 2 else 0
+    if width not in (2, 3):
+        raise InputError(
+            f"compartments.{name}.cells.spatial: obsm['spatial'] of {data.source} has the shape {data.spatial.shape}; "
+            "it must have 2 or 3 columns, x, y and z in um"
+        )
+    lost = ~np.isfinite(data.spatial).all(axis=1)
+    if lost.any():
+        raise InputError(
+            f"compartments.{name}.cells.spatial: {int(lost.sum())} cells of {data.source} have a place that is not "
+            f"finite, the first is {data.obs.index[int(np.argmax(lost))]}; leave them out of the file"
+        )
     position = np.zeros((data.n_cells, 3))
-    position[:, : data.spatial.shape[1]] = data.spatial[:, :3]
-    if data.spatial.shape[1] == 2:
+    position[:, :width] = data.spatial
+    if width == 2:
         position[:, 2] = grid.size[2] / 2
     low, high = np.asarray(grid.origin), np.asarray(grid.origin) + grid.size
     outside = ((position < low) | (position > high)).any(axis=1)

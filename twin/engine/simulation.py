@@ -5,22 +5,24 @@ new one, so it can be retried anywhere; nothing large goes through the scheduler
 """
 
 import logging
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from hashlib import file_digest, sha256
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import torch
-from distributed import Client, Future, KilledWorker, LocalCluster, get_worker
+from distributed import Client, Future, KilledWorker, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
 
 from twin.engine.loop import Progress, run_segment, segment_ends
 from twin.engine.observe import References, layout_of, references_of
 from twin.engine.plan import Plan, compile_plan
 from twin.engine.seeding import place_cells, seed_body
 from twin.engine.world import World, build_world
-from twin.errors import InputError, RunError
+from twin.errors import InputError, RunError, TwinError
 from twin.kernels.random import Streams
 from twin.results import TrajectoryWriter, create_run, open_run
 from twin.scenario.load import LoadedScenario
@@ -28,7 +30,8 @@ from twin.scenario.load import LoadedScenario
 __all__ = ["Progress", "prepare", "segment", "simulate"]
 
 PROGRESS = "twin-progress"  # topic of the workers' messages
-RETRIES = 2  # of a segment whose worker was lost
+HERE = "127.0.0.1"  # Dask listens to this machine alone
+LOGGERS = ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler")
 
 _worlds: dict[str, World] = {}
 _references: dict[str, References | None] = {}
@@ -47,38 +50,43 @@ def simulate(
 
     Parameters
     ----------
-    workers : processes that share the trajectories; the result does not depend on it.
-    resume : go on from the last commits of `out`; the scenario must be the one that it was begun with.
+    workers : processes that share the trajectories, at most one each; the result does not depend on it.
+    resume : go on from the last commits of `out`; scenario, files, model and plugins must be those that it was
+        begun with.
     on_progress : called after every tick of every trajectory.
 
     Raises
     ------
     InputError
-        If the scenario cannot be run, `out` is taken or cannot be written, or belongs to another scenario.
+        If the scenario cannot be run, `out` is taken or cannot be written, or was begun with something else.
     RunError
-        If the run stopped half-way; what is committed stays.
+        If the run stopped half-way; what is committed stays, and `resume` goes on from there.
     """
     world = prepare(loaded)
     out = out.resolve()
+    record = record_of(compile_plan(loaded), world)
     if resume:
-        _check_same(loaded, out)
+        _check_same(loaded, record, out)
     else:
         create_run(
             out,
-            record_of(compile_plan(loaded), world),
+            record,
             layout_of(world),
             world.scenario.replicates,
             list(world.scenario.compartments),
         )
-    ends = segment_ends(world)
-    with _client(workers) as client:
+    done = [open_run(out).ticks_done(replicate) if resume else 0 for replicate in range(world.scenario.replicates)]
+    ends = {replicate: [e for e in segment_ends(world) if e > ticks] for replicate, ticks in enumerate(done)}
+    unfinished = sum(1 for left in ends.values() if left)
+    if not unfinished:
+        return
+    with _client(min(workers, unfinished)) as client:
         if on_progress is not None:
             client.subscribe_topic(PROGRESS, _listener(on_progress))  # type: ignore[no-untyped-call]  # Dask's own
         futures: list[Future[int]] = []
-        for replicate in range(world.scenario.replicates):
-            done = open_run(out).ticks_done(replicate) if resume else 0
+        for replicate, left in ends.items():
             before: Future[int] | None = None
-            for end in (e for e in ends if e > done):
+            for end in left:
                 before = client.submit(
                     _task,
                     loaded,
@@ -87,18 +95,27 @@ def simulate(
                     end,
                     before,
                     key=f"segment-{loaded.sha256[:12]}-{out.name}-{replicate:04d}-{end:08d}",
-                    retries=RETRIES,
+                    retries=0,  # a segment that fails fails again; one whose worker is lost is run again anyway
                     pure=False,
                 )
             if before is not None:
                 futures.append(before)
-        try:
-            client.gather(futures)  # type: ignore[no-untyped-call]  # Dask's own
-        except KilledWorker as error:
-            raise RunError(
-                "a worker was lost four times, most likely for want of memory; take fewer workers or cells, then "
-                f"go on with: twin run … --out {out} --resume"
-            ) from error
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]  # Dask's own
+            _check_went_well(future)
+
+
+def _check_went_well(future: "Future[int]") -> None:
+    """Raise what ended a trajectory, in our words where it is not ours."""
+    error = future.exception()  # type: ignore[no-untyped-call]  # Dask's own
+    if error is None:
+        return
+    if isinstance(error, TwinError | OSError):  # a full disk is the caller's to tell
+        raise error
+    if isinstance(error, KilledWorker):
+        raise RunError(
+            "a worker was lost four times, most likely for want of memory: take fewer workers or cells"
+        ) from error
+    raise RunError(f"the run stopped: {type(error).__name__}: {error}") from error
 
 
 def prepare(loaded: LoadedScenario) -> World:
@@ -186,7 +203,25 @@ def _references_of(loaded: LoadedScenario, world: World) -> References | None:
 
 
 def _name_of(loaded: LoadedScenario) -> str:
-    return f"{loaded.sha256}:{loaded.file.resolve()}"
+    """Return what tells one scenario, with its files as they are now, from another."""
+    stats = [file.stat() for file in _inputs(loaded).values() if file.exists()]
+    return f"{loaded.sha256}:{loaded.file.resolve()}:{[(s.st_size, s.st_mtime_ns) for s in stats]}"
+
+
+def _inputs(loaded: LoadedScenario) -> dict[str, Path]:
+    """Return the files that the compartments are made of, by the names that the scenario has for them."""
+    sources = (compartment.cells for compartment in loaded.scenario.compartments.values())
+    return {cells.file: loaded.resolve(cells.file) for cells in sources if cells.source == "h5ad"}
+
+
+def _hash_of(path: Path) -> str:
+    """Return the sha256 of a file; of a folder, that of its files' names and hashes in order."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listing = "\n".join(f"{file.relative_to(path).as_posix()} {_hash_of(file)}" for file in files)
+        return sha256(listing.encode()).hexdigest()
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def record_of(plan: Plan, world: World) -> dict[str, object]:
@@ -198,6 +233,7 @@ def record_of(plan: Plan, world: World) -> dict[str, object]:
         "scenario": plan.loaded.document,
         "scenario_sha256": plan.loaded.sha256,
         "versions": dict(plan.versions),
+        "inputs": {name: _hash_of(path) for name, path in _inputs(plan.loaded).items()},
         "plugins": dict(plan.plugins),
         "model": {
             "name": model.name,
@@ -231,7 +267,8 @@ def _exposure_start(plan: Plan) -> float:
     return min(starts, default=0.0)
 
 
-def _check_same(loaded: LoadedScenario, out: Path) -> None:
+def _check_same(loaded: LoadedScenario, record: Mapping[str, Any], out: Path) -> None:
+    """Refuse to go on with a run that was begun with another scenario, file, model or plugin."""
     run = open_run(out)
     if run.attrs.get("scenario_sha256") != loaded.sha256:
         then, now = run.scenario, loaded.document
@@ -240,21 +277,52 @@ def _check_same(loaded: LoadedScenario, out: Path) -> None:
             f"{out} was begun with another scenario (different: {', '.join(changed) or 'its text'}); "
             "run it into another folder, or resume with the scenario as it was"
         )
+    then, now = run.attrs.get("inputs", {}), record["inputs"]
+    changed = [f"{name} has changed" for name in then if then[name] != now.get(name)]
+    if not changed and run.attrs["model"]["fingerprint"] != record["model"]["fingerprint"]:
+        changed.append(f"the world model {record['model']['name']} has changed")
+    then, now = run.attrs["plugins"], record["plugins"]
+    changed += [f"{name} was of {then[name]} and is of {now[name]}" for name in then if then[name] != now.get(name)]
+    if changed:
+        raise InputError(
+            f"{'; '.join(changed)} since the run in {out} was begun: put that back as it was, or run into another folder"
+        )
 
 
 @contextmanager
 def _client(workers: int) -> Iterator[Client]:
-    """Give a Dask client: one worker lives in this process, more are processes of their own."""
-    for name in ("distributed", "distributed.nanny", "distributed.worker"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # closing a cluster is noisy, and means nothing
+    """Give a Dask client: one worker lives in this process, more are processes of their own.
+
+    All of it listens to this machine only, on ports that are free.
+    """
+    _hush()
     with (
         LocalCluster(  # type: ignore[no-untyped-call]  # Dask's own
             n_workers=max(1, workers),
             threads_per_worker=1,
             processes=workers > 1,
-            dashboard_address=None,
+            host=HERE if workers > 1 else None,  # one worker needs no socket
+            dashboard_address=f"{HERE}:0",
+            worker_dashboard_address=f"{HERE}:0",
             memory_limit=0,
         ) as cluster,
         Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask's own
     ):
+        if workers > 1:
+            client.register_plugin(_Quiet())  # type: ignore[no-untyped-call]  # Dask's own
         yield client
+
+
+class _Quiet(WorkerPlugin):
+    """Leaves it to this process to tell of failures and of Ctrl-C, which a terminal sends to the workers too."""
+
+    def setup(self, worker: Worker) -> None:
+        """Prepare a worker process, also one that takes the place of a lost one."""
+        _hush()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _hush() -> None:
+    """Keep Dask from writing of what we tell ourselves: a task that failed, a cluster that closes."""
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.data.counts import CountData, onto_axis, read_counts
+from twin.engine.checks import WALLS
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
+from twin.model.prediction import LEAST_NEW
 from twin.process import Process
 from twin.scenario.load import LoadedScenario
 from twin.scenario.schema import Compartment, MeasuredCells, Scenario
@@ -20,6 +22,7 @@ from twin.units import Concentration
 LN2 = float(np.log(2.0))
 CODED = ("cell_type", "donor", "species", "technology")
 UNKNOWN = "unknown"
+LEAST_SHARED = 0.5  # of a file's counts, on genes that the model knows; our choice: below it most of a cell is lost
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class World:
     names : per compartment and coded column its categories.
     context : per compartment, (type,) index of each cell type among the model's contexts.
     measured : per compartment the user's cells, where it is made from a file.
+    notes : what a run has to record of its cells, a sentence each.
     """
 
     scenario: Scenario
@@ -40,6 +44,7 @@ class World:
     context: dict[str, NDArray[np.intp]]
     measured: dict[str, CountData]
     columns: tuple[Column, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def perturbations(self) -> tuple[str, ...]:
@@ -82,16 +87,20 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
     Raises
     ------
     InputError
-        If a file has no cells left after `where`, too few genes in common, or too few of a new type.
+        If a file has no cells left after `where`, too few counts on the model's genes, or too few of a new type.
     """
     scenario = loaded.scenario
     names: dict[str, dict[str, tuple[str, ...]]] = {}
     measured: dict[str, CountData] = {}
+    notes: list[str] = []
+    present: dict[str, set[str]] = {}
     for name, compartment in scenario.compartments.items():
         source = compartment.cells
         if isinstance(source, MeasuredCells):
-            data = _chosen_cells(loaded, name, source, scenario.seed)
+            all_cells, rows = _chosen_cells(loaded, name, source, scenario.seed)
+            data = all_cells.take(rows)
             measured[name] = data
+            notes.append(_shared_genes(name, source, data, model))
             names[name] = {
                 "cell_type": _categories(data.column("cell_type", source.cell_type)),
                 **{
@@ -99,7 +108,9 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
                     for what in CODED[1:]
                 },
             }
-            model = _extended(model, data, data.column("cell_type", source.cell_type))
+            present[name] = set(names[name]["cell_type"])
+            model, told = _extended(model, name, all_cells, source, names[name]["cell_type"])
+            notes += told
         else:
             names[name] = {
                 "cell_type": types_of(compartment, model),
@@ -107,12 +118,15 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
                 "species": (UNKNOWN,),
                 "technology": (UNKNOWN,),
             }
+            types = names[name]["cell_type"]
+            present[name] = {t for t, n in zip(types, composed(name, compartment, types, model), strict=True) if n}
     context = {
         name: np.array([model.contexts.index(t) for t in columns["cell_type"]], dtype=np.intp)
         for name, columns in names.items()
     }
     columns = tuple(column for _, process in processes for column in process.columns)
-    return World(scenario, model, processes, substances_of(scenario), names, context, measured, columns)
+    notes += _absent(scenario, present)
+    return World(scenario, model, processes, substances_of(scenario), names, context, measured, columns, tuple(notes))
 
 
 def types_of(compartment: Compartment, model: WorldModel) -> tuple[str, ...]:
@@ -124,11 +138,42 @@ def types_of(compartment: Compartment, model: WorldModel) -> tuple[str, ...]:
     return tuple(source.composition)
 
 
+def composed(name: str, compartment: Compartment, types: tuple[str, ...], model: WorldModel) -> NDArray[np.intp]:
+    """Return how many cells of each of these types a compartment holds whose cells the model draws, (type,).
+
+    Raises
+    ------
+    InputError
+        If no type has a share above 0.
+    """
+    source = compartment.cells
+    assert source.source == "model", source
+    if isinstance(source.composition, str):
+        shares = np.array([model.composition[model.contexts.index(t)] for t in types], dtype=np.float64)
+    else:
+        shares = np.array([source.composition[t] for t in types], dtype=np.float64)
+    if shares.sum() <= 0:
+        raise InputError(f"compartments.{name}.cells.composition: no type has a share above 0")
+    return type_counts(source.count, shares)
+
+
+def type_counts(total: int, shares: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return whole numbers of cells a type that sum to `total`, by largest remainders, (type,)."""
+    exact = shares / shares.sum() * total
+    n = np.floor(exact).astype(np.intp)
+    order = np.argsort(-(exact - n), kind="stable")
+    n[order[: total - int(n.sum())]] += 1
+    return np.asarray(n, dtype=np.intp)
+
+
 def _categories(values: NDArray[np.str_]) -> tuple[str, ...]:
     return tuple(sorted({str(v) for v in values}))
 
 
-def _chosen_cells(loaded: LoadedScenario, name: str, source: MeasuredCells, seed: int) -> CountData:
+def _chosen_cells(
+    loaded: LoadedScenario, name: str, source: MeasuredCells, seed: int
+) -> tuple[CountData, NDArray[np.intp]]:
+    """Return the file's cells after `where`, and the rows of those that are drawn for the compartment."""
     file = loaded.resolve(source.file)
     data = read_counts(file)
     keep = np.ones(data.n_cells, dtype=np.bool_)
@@ -137,17 +182,68 @@ def _chosen_cells(loaded: LoadedScenario, name: str, source: MeasuredCells, seed
     if not keep.any():
         asked = ", ".join(f"{k}: {v}" for k, v in source.where.items())
         raise InputError(f"compartments.{name}.cells.where: {file} has no cell with {asked}")
-    rows = np.flatnonzero(keep)
+    data = data.take(keep)
+    rows = np.arange(data.n_cells)
     if source.count is not None:
         if source.count > len(rows):
             raise InputError(f"compartments.{name}.cells.count: {source.count} cells asked, {file} has {len(rows)}")
-        luck = Streams(seed, 0, 0).stream(f"choose cells of {name}").uniform(rows.astype(np.uint64), 1)
-        rows = np.sort(rows[np.argsort(luck[:, 0], kind="stable")[: source.count]])
-    return data.take(rows)
+        luck = Streams(seed, 0, 0).stream(f"choose cells of {name}").uniform(np.flatnonzero(keep).astype(np.uint64), 1)
+        rows = np.sort(np.argsort(luck[:, 0], kind="stable")[: source.count])
+    return data, rows
 
 
-def _extended(model: WorldModel, data: CountData, types: NDArray[np.str_]) -> WorldModel:
-    counts, _ = onto_axis(data, model.genes)
-    for name in sorted({str(t) for t in types} - set(model.contexts)):
-        model = model.with_context(name, counts[np.flatnonzero(types == name)])
-    return model
+def _shared_genes(name: str, source: MeasuredCells, data: CountData, model: WorldModel) -> str:
+    """Say how much of the measured cells the model can hold, or refuse where that is less than half."""
+    counts, has = onto_axis(data, model.genes)
+    share = float(counts.sum()) / max(float(data.totals.sum()), 1.0)
+    common, total = int(has.sum()), len(data.genes)
+    if share < LEAST_SHARED:
+        raise InputError(
+            f"compartments.{name}.cells.file: {common:,} of the {total:,} genes of {source.file} are on the model's "
+            f"axis, with {share:.1%} of its counts, and {LEAST_SHARED:.0%} are needed; its var_names must be gene "
+            f"symbols as the model's are ({', '.join(model.genes[:3])}, …)"
+        )
+    return (
+        f"{name}: {common:,} of the file's {total:,} genes are on the model's axis ({100 * share:.3g} % of its "
+        f"counts); {len(model.genes) - common:,} genes of the model were not measured and start at 0"
+    )
+
+
+def _extended(
+    model: WorldModel, name: str, data: CountData, source: MeasuredCells, wanted: tuple[str, ...]
+) -> tuple[WorldModel, list[str]]:
+    """Return a model that knows all `wanted` types, and a sentence for each that it did not know.
+
+    A new type's meaning comes from all of the file's cells of it, drawn into the compartment or not.
+    """
+    told = []
+    types = data.column("cell_type", source.cell_type)
+    for new in sorted(set(wanted) - set(model.contexts)):
+        rows = np.flatnonzero(types == new)
+        if len(rows) < LEAST_NEW:
+            raise InputError(
+                f"compartments.{name}.cells: cell type {new!r} is not known to the model and has {len(rows)} cells in "
+                f"{source.file}; {LEAST_NEW} are needed to give it a meaning: leave these cells out, or name them by "
+                f"one of {', '.join(model.contexts)}"
+            )
+        counts, _ = onto_axis(data.take(rows), model.genes)
+        model = model.with_context(new, counts)
+        told.append(f"{name}: the model does not know {new!r}; it is made from {len(rows)} cells, taken as controls")
+    return model, told
+
+
+def _absent(scenario: Scenario, present: dict[str, set[str]]) -> list[str]:
+    """Say which types the scenario counts on have no cell at the start."""
+    told = []
+    everywhere = set().union(*present.values())
+    for secretion in scenario.signalling.secretion:
+        for t in dict.fromkeys(secretion.by):
+            if t not in everywhere:
+                told.append(f"no cell is a {t}: no {secretion.substance} is secreted by it")
+    for name, compartment in scenario.compartments.items():
+        missing = (t for t in compartment.cells.place if t not in present[name])
+        told += [f"{name}: no cell is a {t}: its place stays empty of it" for t in missing]
+    distance = scenario.observe.distance
+    if distance is not None and distance.source not in everywhere and distance.source not in WALLS:
+        told.append(f"no cell is a {distance.source}: nothing is observed by distance from it")
+    return told

@@ -2,7 +2,8 @@
 
 `still`  nothing ever changes.
 `shift`  arithmetic: a cell's target is drawn gene by gene from its type's measured rates, moved by the
-         similarity-weighted measured effect; no latent, no network.
+         similarity-weighted measured effect; no latent, no network (only the genes' dispersion, the width
+         of their counts around the mean, is the trained one).
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ from twin.model.network import LatentNetwork
 Float = NDArray[np.float64]
 
 
+GENES_AT_ONCE = 2_000  # genes whose 280 levels are summed together; bounds the memory
+
+
 def without_network(model: MaskedDiffusion, name: str) -> MaskedDiffusion:
     """Return the model with every trained correction taken out: measured rates and effects alone."""
     net = LatentNetwork(model.net.config)
@@ -31,10 +35,34 @@ def without_network(model: MaskedDiffusion, name: str) -> MaskedDiffusion:
             table.zero_()
         net.prior_mean.zero_()
         net.prior_root.zero_()
+    _balance(MaskedDiffusion(net, model.genes, model.contexts, model.composition, model.perturbations, model.card))
     card = ModelCard(name, model.card.sources, model.card.n_cells, model.card.holdout, {})
     return MaskedDiffusion(
         net, model.genes, model.contexts, model.composition, model.perturbations, card, model.half_life
     )
+
+
+def _balance(model: MaskedDiffusion) -> None:
+    """Make expected library sizes equal the asked depth again, untreated and at each trained dose, in place."""
+    net, n = model.net, len(model.contexts)
+    depth = np.exp(net.depth_law[:, 0].numpy().astype(np.float64))
+    z = np.zeros((n, model.latent_size), np.float32)
+    for arm in (None, *range(len(model.perturbations))):
+        h = np.zeros((n, len(model.perturbations)))
+        if arm is not None:
+            h[:, arm] = 1.0
+        here = Condition(np.arange(n, dtype=np.uint64), np.arange(n), depth, h, np.full(h.shape, np.nan), np.ones(n))
+        for _ in range(2):
+            blocks = [
+                range(g, min(g + GENES_AT_ONCE, len(model.genes))) for g in range(0, len(model.genes), GENES_AT_ONCE)
+            ]
+            whole = sum(model.decoder.expected(z, here, h, block).sum(axis=1) for block in blocks) / 1e4
+            by = torch.from_numpy(-np.log(whole)).float()
+            if arm is None:
+                net.log_gain += by
+            else:
+                net.hurdle_effect[arm] += by[:, None]
+                net.value_effect[arm] += by[:, None]
 
 
 def shift() -> MaskedDiffusion:
@@ -46,7 +74,7 @@ class Still(WorldModel):
     """Nothing ever changes; new cells are drawn gene by gene from their type's rates."""
 
     def __init__(self, model: MaskedDiffusion) -> None:
-        self.name = "still"
+        self.name, self.turns_over = "still", False
         self._draws = without_network(model, "still")
         self.genes, self.contexts = model.genes, model.contexts
         self.composition, self.perturbations = model.composition, model.perturbations

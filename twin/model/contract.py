@@ -6,83 +6,18 @@ of tokens or chunks. Every draw takes its randomness from the `Streams` it is ha
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Self, TypeAlias
 
+import anndata as ad
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.kernels.random import Streams
+from twin.model.condition import HALF_LIFE, Condition, Counts, Float, Perturbation
+from twin.model.prediction import predict
 
-Float = NDArray[np.float64]
-Counts: TypeAlias = sp.csr_array  # (cell, gene), int32, sorted indices
+__all__ = ["HALF_LIFE", "Condition", "Counts", "Perturbation", "WorldModel"]
 
-HALF_LIFE = 5.0  # h; median mRNA half-life in human cells, Tani et al., Genome Res 2012 (order of magnitude)
-
-
-@dataclass(frozen=True)
-class Perturbation:
-    """One perturbation that a model was trained on.
-
-    name : its word ("IFNB1"); a cytokine or gene by symbol, a drug by generic name.
-    kind : "cytokine", "gene" or "drug".
-    reference : the trained dose, nM; the effect at this dose is the measured one. NaN: no dose.
-    reference_text : the same as the data said it ("100 U/mL").
-    ec50 : nM; half-effect dose of the Hill curve by which other doses are read.
-    hill : its exponent.
-    times : h; the measured times since exposure.
-    cells : per context, how many treated cells were seen.
-    """
-
-    name: str
-    kind: str
-    reference: float
-    reference_text: str
-    ec50: float
-    hill: float
-    times: tuple[float, ...]
-    cells: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What a set of cells is and what is done to them.
-
-    ids : (cell,) uint64; they key every random number.
-    context : (cell,) index into the model's `contexts`.
-    depth : (cell,) library size at which the cell is captured.
-    dose : (cell, perturbation) nM, columns as the model's `perturbations`.
-    time_since : (cell, perturbation) h since exposure began; NaN before it.
-    ec50_factor : (cell,) factor on every EC50 of this cell.
-    clamp : (cell, gene) factors on expression; stored 0 = knocked out, absent = free.
-    """
-
-    ids: NDArray[np.uint64]
-    context: NDArray[np.intp]
-    depth: Float
-    dose: Float
-    time_since: Float
-    ec50_factor: Float
-    clamp: sp.csr_array | None = None
-
-    @property
-    def n(self) -> int:
-        """How many cells."""
-        return len(self.ids)
-
-    def rows(self, rows: slice | NDArray[np.intp]) -> Self:
-        """Return the condition of some of the cells."""
-        return replace(
-            self,
-            ids=self.ids[rows],
-            context=self.context[rows],
-            depth=self.depth[rows],
-            dose=self.dose[rows],
-            time_since=self.time_since[rows],
-            ec50_factor=self.ec50_factor[rows],
-            clamp=None if self.clamp is None else self.clamp[rows],
-        )
+REACHED = 4.32  # half-lives in which 95 % of the messages are replaced: log2(20)
 
 
 class WorldModel(ABC):
@@ -96,6 +31,7 @@ class WorldModel(ABC):
     notes : what a run has to record of it, a sentence each (an EC50 that is a choice, its training data).
     """
 
+    turns_over: bool = True  # False: nothing ever changes, and its turnover means nothing
     name: str
     genes: tuple[str, ...]
     contexts: tuple[str, ...]
@@ -154,6 +90,18 @@ class WorldModel(ABC):
     def with_context(self, name: str, controls: Counts) -> "WorldModel":
         """Return a model that also knows the context that these control cells are."""
 
+    def predict(
+        self,
+        adata: ad.AnnData,
+        perturbation: str,
+        dose: str | None = None,
+        *,
+        cell_type: str | None = None,
+        seed: int = 0,
+    ) -> ad.AnnData:
+        """Return what these very cells would hold under a perturbation (`twin.model.prediction.predict`)."""
+        return predict(self, adata, perturbation, dose, cell_type=cell_type, seed=seed)
+
     def kappa(self) -> float:
         """Return the turnover scale: at the assay's time the snapshot is reached to 95 %.
 
@@ -161,7 +109,7 @@ class WorldModel(ABC):
         perturbation it is 1.
         """
         times = [t for p in self.perturbations for t in p.times if t > 0]
-        return 4.32 * HALF_LIFE / max(times) if times else 1.0
+        return REACHED * HALF_LIFE / max(times) if times else 1.0
 
     def last_time(self) -> float:
         """Return the last measured time since exposure, h; beyond it a result is extrapolated."""

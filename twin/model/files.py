@@ -8,6 +8,7 @@ card.md             for people: data, licence, metrics beside baselines
 """
 
 import json
+import shutil
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -68,31 +69,37 @@ class _Conditions(BaseModel):
 
 
 def save_checkpoint(model: MaskedDiffusion, folder: Path, card: str = "") -> None:
-    """Write a checkpoint folder; tensors in 16 bit, `card` as card.md.
+    """Write a checkpoint folder, whole or not at all; tensors in 16 bit, `card` as card.md.
 
     Raises
     ------
     InputError
         If the folder cannot be written.
     """
+    part = folder.with_name(f".{folder.name}.partial")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
         tensors = {k: v.detach().half().contiguous() for k, v in model.net.state_dict().items()}
-        save_file(tensors, folder / "model.safetensors")
+        save_file(tensors, part / "model.safetensors")
+        (part / "model.safetensors").chmod(0o644)  # safetensors leaves it to the owner alone
         config = _Config(
             format=FORMAT,
             backbone="latent",
             network=model.net.config,
             card=_Card(**{**vars(model.card), "training": dict(model.card.training)}),
         )
-        (folder / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
+        (part / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
         rows = (f"{g}\t{h:g}\n" for g, h in zip(model.genes, model.half_life, strict=True))
-        (folder / "genes.tsv").write_text("gene\thalf_life_h\n" + "".join(rows))
-        (folder / "conditions.json").write_text(_conditions(model).model_dump_json(indent=1) + "\n")
+        (part / "genes.tsv").write_text("gene\thalf_life_h\n" + "".join(rows))
+        (part / "conditions.json").write_text(_conditions(model).model_dump_json(indent=1) + "\n")
         if card:
-            (folder / "card.md").write_text(card)
+            (part / "card.md").write_text(card)
+        part.replace(folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)  # nothing is left of it where all went well
 
 
 def _conditions(model: MaskedDiffusion) -> _Conditions:

@@ -15,7 +15,7 @@ from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.contract import Condition, Perturbation
 from twin.model.effects import log_rates, measure, summarise
-from twin.model.masked import MaskedDiffusion, ModelCard
+from twin.model.masked import BORROWED, MaskedDiffusion, ModelCard
 from twin.model.network import LatentNetwork, NetworkConfig
 from twin.model.training import Step, TrainingCells, TrainingConfig, batch_of, batches, train
 from twin.units import concentration, quantity
@@ -38,7 +38,7 @@ class Experiment:
     """Cells of all files on one gene axis, with what was done to them.
 
     counts (cell, gene); measured (file, gene); file, context (cell,); treatment (cell,) index into
-    perturbations or −1; names (cell,) obs names.
+    perturbations or −1; names (cell,) obs names; row (cell,) row in its file.
     """
 
     counts: sp.csr_array
@@ -50,6 +50,7 @@ class Experiment:
     perturbations: tuple[Perturbation, ...]
     treatment: NDArray[np.intp]
     names: tuple[str, ...]
+    row: NDArray[np.intp]
     sources: tuple[str, ...]
 
     def take(self, rows: NDArray[np.bool_]) -> "Experiment":
@@ -65,6 +66,7 @@ class Experiment:
             self.perturbations,
             self.treatment[keep],
             tuple(self.names[i] for i in keep),
+            self.row[keep],
             self.sources,
         )
 
@@ -122,6 +124,7 @@ def assemble(files: Sequence[CountData], columns: Columns = Columns()) -> Experi
         perturbations,
         treatment,
         tuple(str(name) for data in files for name in data.obs.index),
+        np.concatenate([np.arange(data.n_cells) for data in files]),
         tuple(Path(data.source).name for data in files),
     )
     return everything.take(keep)
@@ -130,21 +133,33 @@ def assemble(files: Sequence[CountData], columns: Columns = Columns()) -> Experi
 def _perturbation(
     name: str, files: Sequence[CountData], conditions: Sequence[NDArray[np.str_]], treated: NDArray[np.str_]
 ) -> Perturbation:
-    dose_text, kind, times = "", "cytokine", set()
+    """Return what the files say of one perturbation.
+
+    Raises
+    ------
+    InputError
+        If it was given at several doses or measured at several times: they would be pooled into one effect.
+    """
+    kind, doses, times = "cytokine", set[str](), set[float]()
     for data, condition in zip(files, conditions, strict=True):
-        rows = np.flatnonzero(condition == name)
-        if len(rows) == 0:
+        obs = data.obs.iloc[np.flatnonzero(condition == name)]
+        if len(obs) == 0:
             continue
-        first = data.obs.iloc[rows]
-        if "perturbation_type" in first:
-            kind = str(first["perturbation_type"].iloc[0])
-        if "dose" in first and "dose_unit" in first:
-            doses = first["dose"].dropna()
-            if len(doses):
-                dose_text = f"{doses.median():g} {first['dose_unit'].iloc[0]}"
-        if "time" in first and "time_unit" in first:
-            for t in first["time"].dropna().unique():
-                times.add(quantity(f"{float(t):g} {first['time_unit'].iloc[0]}", "hour", "a time", "6 h"))
+        if "perturbation_type" in obs:
+            kind = str(obs["perturbation_type"].iloc[0])
+        if "dose" in obs and "dose_unit" in obs:
+            pairs = obs[["dose", "dose_unit"]].dropna().drop_duplicates()
+            doses |= {f"{float(d):g} {u}" for d, u in pairs.itertuples(index=False)}
+        if "time" in obs and "time_unit" in obs:
+            pairs = obs[["time", "time_unit"]].dropna().drop_duplicates()
+            times |= {quantity(f"{float(t):g} {u}", "hour", "a time", "6 h") for t, u in pairs.itertuples(index=False)}
+    for what, found in (("doses", sorted(doses)), ("times", [f"{t:g} h" for t in sorted(times)])):
+        if len(found) > 1:
+            raise InputError(
+                f"{name} was measured at several {what} ({', '.join(found)}), and one effect is learned per condition: "
+                f"train on one of them, or give each its own name in the condition column"
+            )
+    dose_text = next(iter(doses), "")
     reference = float("nan")
     if dose_text:
         try:
@@ -216,6 +231,7 @@ def dispersion(data: Experiment, rates: NDArray[np.float64], totals: NDArray[np.
         x = data.counts[rows].toarray()
         excess += ((x - mean) ** 2 - mean).sum(axis=0)
         square += (mean**2).sum(axis=0)
+    # shrunk towards 0.2, the usual excess of UMI counts, by one average gene's weight; θ kept in 0.2–50; our choice
     phi = (np.maximum(excess, 0.0) + 0.2 * square.mean()) / (square + square.mean())
     return np.asarray(np.clip(1.0 / np.maximum(phi, 1e-2), 0.2, 50.0))
 
@@ -306,7 +322,7 @@ def calibrate(model: MaskedDiffusion) -> MaskedDiffusion:
 def set_priors(net: LatentNetwork, cells: TrainingCells) -> None:
     """Set each context's prior of z to the moments of the encoder's posterior over its control cells.
 
-    Small contexts borrow the covariance of all (30 cells' worth; our choice).
+    Small contexts borrow the covariance of all.
     """
     means, variances = [], []
     for rows in batches(cells, 256):
@@ -331,6 +347,6 @@ def set_priors(net: LatentNetwork, cells: TrainingCells) -> None:
         total += int(rows_c.sum())
     within /= total
     for c, (n, centre, scatter) in enumerate(groups):
-        covariance = (scatter + 30.0 * within) / (n + 30.0)
+        covariance = (scatter + BORROWED * within) / (n + BORROWED)
         net.prior_mean[c] = centre
         net.prior_root[c] = torch.linalg.cholesky(covariance + 1e-5 * torch.eye(len(centre)))

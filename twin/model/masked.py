@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 
-import anndata as ad
 import numpy as np
 import scipy.sparse as sp
 import torch
@@ -19,11 +18,11 @@ from twin.model.contract import HALF_LIFE, Condition, Counts, Perturbation, Worl
 from twin.model.decoder import Decoder, slices, tensor
 from twin.model.effects import TEMPERATURE, context_weights, similarity
 from twin.model.network import LatentNetwork
-from twin.model.prediction import predict
 
 Float = NDArray[np.float64]
 
 LATENT_HALF_TIME = 72.0  # h; of z's drift towards its context's prior (days; design), our choice
+BORROWED = 30.0  # cells' worth of covariance that a new context borrows from the known ones; our choice
 FULL_SUPPORT_CELLS = 20.0  # treated cells at which support is 1 − 1/e; our choice
 
 
@@ -61,8 +60,16 @@ class MaskedDiffusion(WorldModel):
         self.latent_size = net.config.latent
         self.card = card
         self.half_life = np.full(len(self.genes), HALF_LIFE) if half_life is None else half_life
+        self.notes = self._notes()
+
+    def _notes(self) -> tuple[str, ...]:
         known = [p.name for p in self.perturbations if p.name in AGENTS]
-        self.notes = tuple(f"{name}: {AGENTS[name].source}" for name in known)
+        notes = [f"{name}: {AGENTS[name].source}" for name in known]
+        if len(np.unique(self.half_life)) == 1:
+            notes.append(f"the messages of every gene have one half-life, {self.half_life[0]:g} h: none was measured")
+        if self.perturbations:
+            notes.append("an effect does not depend on the time since exposure: its speed comes from turnover alone")
+        return tuple(notes)
 
     # -- what decides the answers ---------------------------------------------------------------------------
 
@@ -159,18 +166,6 @@ class MaskedDiffusion(WorldModel):
         h = self.strengths(condition)
         return self.decoder.move(counts, z, condition, h, streams)
 
-    def predict(
-        self,
-        adata: ad.AnnData,
-        perturbation: str,
-        dose: str | None = None,
-        *,
-        cell_type: str | None = None,
-        seed: int = 0,
-    ) -> ad.AnnData:
-        """Return what these very cells would hold under a perturbation (`twin.model.prediction.predict`)."""
-        return predict(self, adata, perturbation, dose, cell_type=cell_type, seed=seed)
-
     def expected(self, z: NDArray[np.float32], condition: Condition, genes: Sequence[int]) -> Float:
         """Return P(count > 0) · E[value] over depth, per 10,000 counts, (cell, gene)."""
         return self.decoder.expected(z, condition, self.strengths(condition), genes)
@@ -178,8 +173,8 @@ class MaskedDiffusion(WorldModel):
     def support(self, condition: Condition) -> Float:
         """Return per cell how much of what is asked was seen: 1 − exp(−n / 20) for n similar treated cells.
 
-        n counts the treated cells of every context, weighted exp((similarity − 1) / T). A control cell counts
-        the control cells of its context's likeness. A dose above the trained one scales by d_ref / d.
+        n counts the treated cells of every context, weighted exp((similarity − 1) / T). A dose above the trained one
+        scales by d_ref / d. Where nothing is asked of a cell (no dose) the score is 1.
         """
         like = np.exp((similarity(self._rates, self._rates) - 1.0) / TEMPERATURE)
         score = np.ones(condition.n)
@@ -253,7 +248,7 @@ class MaskedDiffusion(WorldModel):
         z = torch.from_numpy(model.encode(controls, here))
         centred = z - z.mean(dim=0)
         borrowed = self.net.prior_root.mean(dim=0)
-        covariance = (centred.T @ centred + 30.0 * borrowed @ borrowed.T) / (n + 30.0)
+        covariance = (centred.T @ centred + BORROWED * borrowed @ borrowed.T) / (n + BORROWED)
         net.prior_mean[-1] = z.mean(dim=0)
         net.prior_root[-1] = torch.linalg.cholesky(covariance + 1e-5 * torch.eye(self.latent_size))
         return model

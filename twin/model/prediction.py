@@ -1,22 +1,46 @@
 """Predict perturbed counts for a user's own cells: AnnData in, AnnData out."""
 
+from typing import Protocol
+
 import anndata as ad
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.data.agents import to_nanomolar
-from twin.data.counts import checked_counts, onto_axis
+from twin.data.counts import CountData, checked_counts, is_control, onto_axis
 from twin.errors import InputError, UnknownNameError
 from twin.kernels.random import Streams
-from twin.model.contract import Condition, Perturbation, WorldModel
+from twin.model.condition import Condition, Counts, Float, Perturbation
 from twin.units import concentration
 
 LEAST_NEW = 5  # cells that make a type the model does not know
 
 
+class Predictor(Protocol):
+    """What `predict` needs of a world model."""
+
+    name: str
+    genes: tuple[str, ...]
+    contexts: tuple[str, ...]
+    perturbations: tuple[Perturbation, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what decides the answers."""
+
+    def perturb(self, counts: Counts, condition: Condition, streams: Streams) -> Counts:
+        """Return these very cells under a condition."""
+
+    def support(self, condition: Condition) -> Float:
+        """Return how much of what is asked was seen, (cell,)."""
+
+    def with_context(self, name: str, controls: Counts) -> "Predictor":
+        """Return a model that also knows these cells."""
+
+
 def predict(
-    model: WorldModel,
+    model: Predictor,
     adata: ad.AnnData,
     perturbation: str,
     dose: str | None = None,
@@ -40,19 +64,21 @@ def predict(
 
     Returns
     -------
-    A copy of `adata` with new counts in X; obs gains `twin_perturbation`, `twin_dose_nM` and
+    An AnnData with the cells' obs, var and places, and new counts in X (what else `adata` held was computed from the
+    old counts, and stays behind); obs gains `twin_perturbation`, `twin_dose_nM` and
     `twin_support` (in [0, 1]; lower where the dose is above the trained one).
 
     Raises
     ------
     InputError
-        If the perturbation or a unit is unknown, or the counts are not raw.
+        If the perturbation or a unit is unknown, the counts are not raw, or treated cells are among them.
     """
     names = [p.name for p in model.perturbations]
     if perturbation not in names:
         raise UnknownNameError("perturbation of this model", perturbation, names)
     column = names.index(perturbation)
     data = checked_counts(adata, "the AnnData")
+    _refuse_treated(data)
     counts, _ = onto_axis(data, model.genes)
     types = data.column("cell_type", cell_type)
     for name in sorted({str(t) for t in types} - set(model.contexts)):
@@ -77,13 +103,30 @@ def predict(
         np.ones(n),
     )
     predicted = model.perturb(counts, condition, Streams(seed, 0, 0))
-    result = adata.copy()
-    result.X = sp.csr_matrix(_back(predicted, data.counts, data.genes, model.genes))
+    result = ad.AnnData(
+        sp.csr_matrix(_back(predicted, data.counts, data.genes, model.genes)),
+        obs=adata.obs.copy(),
+        var=adata.var.copy(),
+        obsm={key: np.array(value) for key, value in adata.obsm.items() if key == "spatial"},
+    )
     result.obs["twin_perturbation"] = perturbation
     result.obs["twin_dose_nM"] = nanomolar
     result.obs["twin_support"] = model.support(condition)
     result.uns["twin"] = {"model": model.name, "fingerprint": model.fingerprint, "seed": seed}
     return result
+
+
+def _refuse_treated(data: CountData) -> None:
+    """Refuse cells that say of themselves that they are treated: a prediction starts from controls."""
+    if data.find_column("condition") is None:
+        return
+    control = is_control(data.column("condition"))
+    if control.any() and not control.all():
+        column = data.find_column("condition")
+        raise InputError(
+            f"{int((~control).sum())} of the {data.n_cells} cells are no controls by obs[{column!r}]: "
+            "keep the controls, a prediction starts from them"
+        )
 
 
 def _nanomolar(perturbation: Perturbation, dose: str | None) -> float:

@@ -30,11 +30,13 @@ from twin.kernels.tokens import tokens_of
 from twin.model.network import Inputs, LatentNetwork
 
 ALL_MASKED_SHARE = 0.25  # of each batch; our choice
+CLIP = 0.05  # of the gradient's norm, nats per gene and unit; our choice
+LAST_RATE = 0.02  # of the peak learning rate at the end; our choice
 VALUES_PER_STEP = 6_000  # non-zero entries whose value is scored in a step, drawn at random; our choice
 
 
 class TrainingConfig(BaseModel):
-    """How long and how fast."""
+    """How long and how fast; the defaults are our choice, tried on 2,981 cells of 14,053 genes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -239,7 +241,7 @@ def train(
         optimiser.zero_grad(set_to_none=True)
         loss = hurdle + value + config.kl_weight * kl + config.balance_weight * skew
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for _, p in parameters], 0.05)
+        torch.nn.utils.clip_grad_norm_([p for _, p in parameters], CLIP)
         optimiser.step()
         decay = min(config.ema, (1 + step) / (10 + step))
         with torch.no_grad():
@@ -275,11 +277,11 @@ def batch_rows(n: int, config: TrainingConfig, step: int) -> NDArray[np.intp]:
 
 
 def schedule(step: int, config: TrainingConfig) -> float:
-    """Return the learning rate's factor: linear warm-up, then a cosine to 2 %."""
+    """Return the learning rate's factor: linear warm-up, then a cosine."""
     if step < config.warm_up:
         return (step + 1) / config.warm_up
     done = (step - config.warm_up) / max(1, config.steps - config.warm_up)
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
 def _save(

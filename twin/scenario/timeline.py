@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twin.units import ConcentrationText, Hours, PositiveHours
 
+SAME_TICK = 1e-9  # of a tick, or of the time where that is more; our choice, above the rounding of float64
+
 
 class _Event(BaseModel):
     """At one time, or every so often from `at` until `until` (the end, without it)."""
@@ -62,7 +64,7 @@ class RemoveCells(_Event):
 Event = Annotated[AddSubstance | WashOut | KnockOut | RemoveCells, Field(discriminator="do")]
 
 
-def event_ticks(event: _Event, tick: float, n_ticks: int) -> list[int]:
+def event_ticks(event: _Event, tick: float, n_ticks: int) -> range:
     """Return the ticks at whose start an event happens.
 
     Raises
@@ -72,22 +74,24 @@ def event_ticks(event: _Event, tick: float, n_ticks: int) -> list[int]:
     """
     first = whole_ticks(event.at, tick, "at")
     if event.every is None:
-        return [first] if first < n_ticks else []
+        return range(first, min(first + 1, n_ticks))
     step = whole_ticks(event.every, tick, "every")
     last = n_ticks - 1 if event.until is None else min(n_ticks - 1, whole_ticks(event.until, tick, "until"))
-    return list(range(first, last + 1, step))
+    return range(first, last + 1, step)
 
 
 def whole_ticks(hours: float, tick: float, what: str) -> int:
-    """Return `hours` as a whole number of ticks.
+    """Return `hours` as a whole number of ticks; a time above 0 is at least one.
 
     Raises
     ------
     ValueError
         If it is not one; the nearest times that are are named.
     """
-    count = round(hours / tick)
-    if abs(count * tick - hours) > 1e-9 * max(1.0, hours):
-        low = int(hours / tick) * tick
-        raise ValueError(f"{what}: {hours:g} h is no multiple of the tick {tick:g} h; {low:g} or {low + tick:g} h is")
+    exact = hours / tick
+    count = round(exact)
+    if abs(count - exact) > SAME_TICK * max(1.0, exact) or (count == 0 and hours > 0):
+        low = int(exact) * tick
+        nearest = f"{low:g} or {low + tick:g} h is" if low > 0 else f"the least is {tick:g} h"
+        raise ValueError(f"{what}: {hours:g} h is no multiple of the tick {tick:g} h; {nearest}")
     return count

@@ -62,6 +62,7 @@ def view(
 def pictures(run: Path, out: Path) -> list[Path]:
     """Write tissue.png (before, after, field) and response.png of a run into `out`; return what there is.
 
+    Where there are several compartments each has its own: tissue-<name>.png and response-<name>.png.
     Where there is no OpenGL the pictures are plain, and one logged sentence says what to install.
     A picture for which the run holds nothing (no cells left, no readouts) is not written.
 
@@ -76,16 +77,22 @@ def pictures(run: Path, out: Path) -> list[Path]:
 
     store = open_run(run)
     written = []
-    first = str(store.attrs["compartments"][0])
+    compartments = store.compartments
     kept = sorted({float(t) for t in store.times()})
-    times = tuple(t for t in dict.fromkeys([*kept[:1], *kept[-1:]]) if store.cells(t, compartment=first).n_obs)
-    if times:
-        picture, advice = painter()
-        if advice:
-            logger.warning(advice)
-        written.append(picture(store, out / "tissue.png", times, picture_color(store)))
-    if has_curves(store):
-        written.append(response_plot(store, out / "response.png", lengths=decay_lengths(store)))
+    lengths = decay_lengths(store) if kept else []
+    paint = None
+    for name in compartments:
+        ending = f"-{name}.png" if len(compartments) > 1 else ".png"
+        times = tuple(t for t in dict.fromkeys([*kept[:1], *kept[-1:]]) if store.cells(t, compartment=name).n_obs)
+        if times and paint is None:
+            paint, advice = painter()
+            if advice:
+                logger.warning(advice)
+        if times and paint is not None:
+            written.append(paint(store, out / f"tissue{ending}", times, picture_color(store), compartment=name))
+        if has_curves(store, name):
+            own = [length for length in lengths if length.compartment == name]
+            written.append(response_plot(store, out / f"response{ending}", name, own))
     return written
 
 
@@ -104,7 +111,6 @@ def painter() -> tuple[Picture, str]:
 
 
 def picture_color(run: "Run") -> str:
-    """Return what cells are coloured by when nobody says: the run's choice, its first gene, the type."""
-    chosen = run.attrs.get("picture", {}).get("color")
+    """Return what cells are coloured by when nobody says: the scenario's first gene, the type."""
     genes = run.scenario.get("observe", {}).get("genes", ())
-    return str(chosen or next(iter(genes), "cell_type"))
+    return str(next(iter(genes), "cell_type"))

@@ -77,9 +77,9 @@ def response_plot(run: Run, out: Path, compartment: str | None = None, lengths: 
     return save(response_figure(run, compartment, lengths), out)
 
 
-def has_curves(run: Run) -> bool:
+def has_curves(run: Run, compartment: str | None = None) -> bool:
     """Say whether `response_figure` has anything to draw."""
-    _, curves, profile = _read(run, None)
+    _, curves, profile = _read(run, compartment)
     return bool(curves) or profile is not None
 
 

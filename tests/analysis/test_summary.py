@@ -1,0 +1,98 @@
+"""What a run says at its end."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from twin.analysis import summary
+from twin.analysis.summary import decay_lengths, report
+
+LENGTH, SPACING = 40.0, 10.0  # µm
+
+
+class Store:
+    """A run whose field is a known function of the distance from the middle or the low end of its box."""
+
+    attrs: ClassVar[dict[str, Any]] = {
+        "name": "known",
+        "substances": {"IFNB1": {"diffusivity_um2_per_h": LENGTH**2, "decay_per_h": 1.0}},
+        "distance_from": "pDC",
+    }
+    compartments = ("patch",)
+    replicates = 1
+
+    def __init__(self, box: tuple[float, float, float], source: float | None, few: int = 3) -> None:
+        self.box, self.source, self.few = box, source, few
+
+    @property
+    def scenario(self) -> dict[str, object]:
+        return {
+            "compartments": {"patch": {"box": [f"{edge:g} um" for edge in self.box]}},
+            "signalling": {"secretion": [{"substance": "IFNB1", "by": ["pDC"]}]},
+        }
+
+    def fields(self, replicate: int, compartment: str) -> xr.Dataset:
+        x, y, z = ((np.arange(round(edge / SPACING)) + 0.5) * SPACING for edge in self.box)
+        wave = np.exp(-np.abs(x - (self.source or 0.0)) / LENGTH)
+        values = np.broadcast_to(wave, (1, 1, len(z), len(y), len(x)))
+        dims = ("time", "substance", "z", "y", "x")
+        coords = {"time": [3.0], "substance": ["IFNB1"], "z": z, "y": y, "x": x}
+        return xr.Dataset({"concentration": (dims, values)}, coords=coords)
+
+    def cells(self, time: float, replicate: int, compartment: str) -> ad.AnnData:
+        assert time == 3.0
+        step = np.arange(2.5, 60, 5)
+        y, z = (a.ravel() for a in np.meshgrid(step, step))
+        wall = np.stack([np.full(len(y), self.source or 0.0), y, z], axis=1)
+        kind = "B" if self.source is None else "pDC"
+        obs = pd.DataFrame({"cell_type": [kind] * len(y), "alive": True}, index=[str(i) for i in range(len(y))])
+        return ad.AnnData(obs=obs, obsm={"spatial": wall})
+
+    @property
+    def readouts(self) -> xr.Dataset:
+        leading = ("replicate", "time", "compartment", "cell_type")
+        numbers = {
+            "n_cells": [40.0, float(self.few)],
+            "support": [0.9, 0.49],
+            "response_by_type": [0.5, 0.7],
+        }
+        coords = {"replicate": [0], "time": [3.0], "compartment": ["patch"], "cell_type": ["B", "Eryth"]}
+        return xr.Dataset({k: (leading, np.reshape(v, (1, 1, 1, 2))) for k, v in numbers.items()}, coords=coords)
+
+
+def told(monkeypatch: pytest.MonkeyPatch, store: Store) -> str:
+    monkeypatch.setattr(summary, "open_run", lambda path: store)
+    return report(Path("anywhere"))
+
+
+@pytest.mark.parametrize("source", [0.0, 250.0, 500.0])
+def test_the_decay_length_is_found_wherever_the_source_is(source: float) -> None:
+    (length,) = decay_lengths(Store((500.0, 60.0, 60.0), source))  # type: ignore[arg-type]  # a test double
+    assert length.predicted == pytest.approx(LENGTH)
+    assert length.measured == pytest.approx(LENGTH, rel=0.03)
+
+
+def test_without_a_source_no_length_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store((500.0, 60.0, 60.0), None)
+    (length,) = decay_lengths(store)  # type: ignore[arg-type]  # a test double
+    assert np.isnan(length.measured)
+    assert "decay length no gradient from a source to measure" in told(monkeypatch, store)
+
+
+def test_a_box_too_short_for_the_length_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "decay length box too short to measure it" in told(monkeypatch, Store((110.0, 60.0, 60.0), 0.0))
+    assert "box too short" not in told(monkeypatch, Store((130.0, 60.0, 60.0), 0.0))
+
+
+def test_the_type_with_the_least_support_and_rows_of_few_cells_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = told(monkeypatch, Store((500.0, 60.0, 60.0), 0.0, few=9))
+    assert "at least 0.49, lowest for Eryth" in text
+    assert "   *Eryth" in text
+    assert "    B " in text
+    assert "* fewer than 10 cells" in text
+    assert "*" not in told(monkeypatch, Store((500.0, 60.0, 60.0), 0.0, few=10))

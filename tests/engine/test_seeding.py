@@ -1,0 +1,168 @@
+"""Who stands where at the start, and what is said of measured cells."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from tests.engine.tiny import write_tiny
+from twin.analysis.summary import report
+from twin.engine.observe import layout_of, references_of
+from twin.engine.plan import check_file
+from twin.engine.seeding import check_places, place_cells
+from twin.engine.simulation import record_of, segment
+from twin.engine.world import World, build_world
+from twin.errors import InputError, ScenarioError
+from twin.kernels.random import Streams
+from twin.model.files import embedded
+from twin.results import create_run, open_run
+
+MEASURED = (
+    "compartments.patch.cells={source: h5ad, file: mine.h5ad}",
+    "compartments.patch.box.0=300 um",
+    "observe.distance.source=x_low",
+)
+
+
+def world_of(folder: Path, sets: Sequence[str] = ()) -> World:
+    loaded, plan = check_file(write_tiny(folder), tuple(sets))
+    return build_world(loaded, plan.model, plan.processes)
+
+
+def write_cells(folder: Path, types: Sequence[str], known: float = 1.0, depth: int = 2000) -> ad.AnnData:
+    """Write mine.h5ad: cells of these types, `known` of their genes on the model's axis, the same counts in all."""
+    own = embedded().genes[:100]
+    genes = [g if i < round(100 * known) else f"novel{i}" for i, g in enumerate(own)]
+    counts = np.full((len(types), 100), depth // 100, dtype=np.int32)
+    names = [f"cell{i}" for i in range(len(types))]
+    cells = ad.AnnData(
+        sp.csr_matrix(counts), obs=pd.DataFrame({"cell_type": types}, index=names), var=pd.DataFrame(index=genes)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    cells.write_h5ad(folder / "mine.h5ad")
+    return cells
+
+
+def test_a_run_says_how_much_of_the_measured_cells_the_model_holds(tmp_path: Path) -> None:
+    write_cells(tmp_path, ["pDC"] * 6 + ["CD14 Mono"] * 6, known=0.8)
+    first, *others = world_of(tmp_path, MEASURED).notes
+    missing = len(embedded().genes) - 80
+    assert first == (
+        "patch: 80 of the file's 100 genes are on the model's axis (80 % of its counts); "
+        f"{missing:,} genes of the model were not measured and start at 0"
+    )
+    assert others == []
+
+
+def test_cells_of_which_the_model_holds_less_than_half_are_refused(tmp_path: Path) -> None:
+    write_cells(tmp_path, ["pDC"] * 6, known=0.01)
+    with pytest.raises(InputError, match=r"cells\.file: 1 of the 100 genes .* 1\.0% of its counts, and 50% are needed"):
+        world_of(tmp_path, MEASURED)
+
+
+def test_a_new_type_needs_five_cells_and_is_told(tmp_path: Path) -> None:
+    write_cells(tmp_path, ["pDC"] * 6 + ["stranger"] * 4)
+    with pytest.raises(InputError, match="'stranger' is not known to the model and has 4 cells"):
+        world_of(tmp_path, MEASURED)
+    write_cells(tmp_path, ["pDC"] * 6 + ["stranger"] * 5)
+    told = world_of(tmp_path, MEASURED).notes
+    assert "patch: the model does not know 'stranger'; it is made from 5 cells, taken as controls" in told
+
+
+def test_types_that_the_scenario_counts_on_and_no_cell_has_are_told(tmp_path: Path) -> None:
+    none = ("compartments.patch.cells.count=3", "compartments.patch.cells.composition.pDC=0.001")
+    told = world_of(tmp_path, none).notes
+    assert [note.split(":")[0] for note in told] == ["no cell is a pDC", "patch", "no cell is a pDC"]
+    assert "no IFNB1 is secreted by it" in told[0]
+    assert world_of(tmp_path).notes == ()
+
+
+def test_cells_that_fit_into_their_region_fit_in_every_replicate(tmp_path: Path) -> None:
+    """Fourteen to sixteen of fifty sites lie in the region, by the packing's luck; fifteen cells are to go there."""
+    world = world_of(
+        tmp_path,
+        (
+            "replicates=64",
+            "compartments.patch.cells.count=50",
+            "compartments.patch.cells.composition={CD14 Mono: 0.7, pDC: 0.3}",
+            "compartments.patch.cells.place={pDC: {x: [0 um, 20 um]}}",
+        ),
+    )
+    check_places(world)
+    document = world.scenario.compartments["patch"]
+    outside = 0
+    for replicate in range(8):
+        _, code, _, position = place_cells(world, "patch", document, Streams(3, replicate, 0))
+        x = position[code == world.names["patch"]["cell_type"].index("pDC"), 0]
+        assert len(x) == 15
+        assert x.max() < 20 + 16  # a spacing off, no farther
+        outside += int((x > 20).any())
+    assert 0 < outside < 8, "else this test says nothing of luck"
+
+
+def test_cells_that_no_luck_could_fit_into_their_region_are_refused(tmp_path: Path) -> None:
+    world = world_of(tmp_path, ("compartments.patch.cells.place={CD14 Mono: {x: [0 um, 10 um]}}",))
+    with pytest.raises(InputError, match=r"compartments\.patch\.cells\.place\.CD14 Mono: 30 cells do not fit"):
+        check_places(world)
+
+
+@pytest.mark.parametrize(
+    ("places", "words"),
+    [
+        (np.array([[1.0, 2.0], [np.nan, 2.0]] * 3), "3 cells .* is not finite, the first is cell1"),
+        (np.ones((6, 4)), r"has the shape \(6, 4\); it must have 2 or 3 columns"),
+    ],
+)
+def test_places_that_are_none_are_refused(tmp_path: Path, places: np.ndarray, words: str) -> None:
+    cells = write_cells(tmp_path, ["pDC"] * 6)
+    cells.obsm["spatial"] = places
+    cells.write_h5ad(tmp_path / "mine.h5ad")
+    world = world_of(tmp_path, (*MEASURED, "compartments.patch.cells.spatial=true"))
+    with pytest.raises(InputError, match=words):
+        check_places(world)
+
+
+def test_the_name_of_a_compartment_must_do_as_a_folder(tmp_path: Path) -> None:
+    file = write_tiny(tmp_path)
+    file.write_text(file.read_text().replace('"patch"', '"a/b"'))
+    with pytest.raises(ScenarioError, match="'a/b' cannot be the name of a folder"):
+        check_file(file, ())
+
+
+def test_what_counts_as_a_response_is_read_at_the_depth_of_the_compartments_own_cells(tmp_path: Path) -> None:
+    write_cells(tmp_path, ["CD14 Mono"] * 6, depth=200)
+    shallow = references_of(world_of(tmp_path, MEASURED))
+    write_cells(tmp_path, ["CD14 Mono"] * 6, depth=20_000)
+    deep = references_of(world_of(tmp_path, MEASURED))
+    assert shallow is not None
+    assert deep is not None
+    i = embedded().contexts.index("CD14 Mono")
+    gain = {d: r.full["patch"][i] - r.control["patch"][i] for d, r in (("shallow", shallow), ("deep", deep))}
+    assert gain["deep"] > 0.5
+    assert abs(gain["deep"] - gain["shallow"]) > 0.1
+
+
+def test_a_tissue_without_cells_is_a_field_alone(tmp_path: Path) -> None:
+    loaded, plan = check_file(
+        write_tiny(tmp_path),
+        (
+            "compartments.patch.cells.count=0",
+            "signalling.secretion=[]",
+            "timeline=[{do: add, at: 0 h, substance: IFNB1, dose: 1 nM}]",
+            "duration=1 h",
+        ),
+    )
+    world = build_world(loaded, plan.model, plan.processes)
+    create_run(tmp_path / "run", record_of(plan, world), layout_of(world), 1, ["patch"])
+    segment(loaded, tmp_path / "run", 0, 2)
+    run = open_run(tmp_path / "run")
+    assert run.cells().n_obs == 0
+    left = run.fields()["concentration"].isel(time=-1).values
+    np.testing.assert_allclose(left, 0.5 ** (1 / 5), rtol=1e-6)  # 1 nM after an hour, half-life 5 h
+    text = report(run.path)
+    assert "patch: no cells" in text
+    assert "nan" not in text

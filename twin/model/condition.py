@@ -1,0 +1,77 @@
+"""What a set of cells is and what is done to them: the question that every world model is asked."""
+
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Counts: TypeAlias = sp.csr_array  # (cell, gene), int32, sorted indices
+
+HALF_LIFE = 5.0  # h; median mRNA half-life in human cells, Tani et al., Genome Res 2012 (order of magnitude)
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One perturbation that a model was trained on.
+
+    name : its word ("IFNB1"); a cytokine or gene by symbol, a drug by generic name.
+    kind : "cytokine", "gene" or "drug".
+    reference : the trained dose, nM; the effect at this dose is the measured one. NaN: no dose.
+    reference_text : the same as the data said it ("100 U/mL").
+    ec50 : nM; half-effect dose of the Hill curve by which other doses are read.
+    hill : its exponent.
+    times : h; the measured times since exposure.
+    cells : per context, how many treated cells were seen.
+    """
+
+    name: str
+    kind: str
+    reference: float
+    reference_text: str
+    ec50: float
+    hill: float
+    times: tuple[float, ...]
+    cells: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a set of cells is and what is done to them.
+
+    ids : (cell,) uint64; they key every random number.
+    context : (cell,) index into the model's `contexts`.
+    depth : (cell,) library size at which the cell is captured.
+    dose : (cell, perturbation) nM, columns as the model's `perturbations`.
+    time_since : (cell, perturbation) h since exposure began; NaN before it.
+    ec50_factor : (cell,) factor on every EC50 of this cell.
+    clamp : (cell, gene) factors on expression; stored 0 = knocked out, absent = free.
+    """
+
+    ids: NDArray[np.uint64]
+    context: NDArray[np.intp]
+    depth: Float
+    dose: Float
+    time_since: Float
+    ec50_factor: Float
+    clamp: sp.csr_array | None = None
+
+    @property
+    def n(self) -> int:
+        """How many cells."""
+        return len(self.ids)
+
+    def rows(self, rows: slice | NDArray[np.intp]) -> Self:
+        """Return the condition of some of the cells."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            context=self.context[rows],
+            depth=self.depth[rows],
+            dose=self.dose[rows],
+            time_since=self.time_since[rows],
+            ec50_factor=self.ec50_factor[rows],
+            clamp=None if self.clamp is None else self.clamp[rows],
+        )
