@@ -201,7 +201,7 @@ def test_a_disk_error_and_an_interruption_say_how_to_go_on(
     assert str(stopped.value) == (f"the run stopped (x: No space left on device); what is committed stays; {how}")
     assert stopped.value.exit_code == 4
     monkeypatch.setattr(simulation, "simulate", begin_and_raise(RunError("plugin 'x' failed")))
-    with pytest.raises(RunError, match="^plugin 'x' failed; what is committed stays; go on with: twin run"):
+    with pytest.raises(RunError, match=r"^plugin 'x' failed; what is committed stays; go on with: twin run"):
         go()
     monkeypatch.setattr(simulation, "simulate", begin_and_raise(KeyboardInterrupt()))
     with pytest.raises(typer.Exit) as left:

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic, sleep
 
 import numpy as np
-import psutil
+import psutil  # type: ignore[import-untyped]  # comes with Dask, without types
 import pytest
 import scipy.sparse as sp
+from distributed import Client
 
 from tests.conftest import Door
 from tests.engine.tiny import write_tiny
@@ -71,7 +73,12 @@ def test_no_more_workers_start_than_there_are_trajectories_left(
 ) -> None:
     asked: list[int] = []
     client = simulation._client
-    monkeypatch.setattr(simulation, "_client", lambda workers: (asked.append(workers), client(1))[1])
+
+    def one(workers: int) -> AbstractContextManager[Client]:
+        asked.append(workers)
+        return client(1)
+
+    monkeypatch.setattr(simulation, "_client", one)
     loaded = load_scenario(write_tiny(tmp_path), ("replicates=2", *SHORT))
     simulate(loaded, tmp_path / "run", workers=5)
     assert asked == [2]
@@ -264,7 +271,7 @@ def test_a_file_that_has_changed_since_is_named_when_the_run_is_resumed(tmp_path
     simulate(loaded, tmp_path / "run")
     simulate(loaded, tmp_path / "run", resume=True)
     named_cells(tmp_path, seed=1)
-    with pytest.raises(InputError, match=r"^cells.h5ad has changed since the run in .* was begun: put that back"):
+    with pytest.raises(InputError, match=r"^cells.h5ad has changed since the run in .* was begun: put it back"):
         simulate(loaded, tmp_path / "run", resume=True)
     simulate(loaded, tmp_path / "other")  # the changed file is read anew
     assert len(differences(tmp_path / "run", tmp_path / "other")) > 5
@@ -303,7 +310,7 @@ def test_another_model_or_plugin_is_told_when_the_run_is_resumed(
 
 
 def test_more_ticks_than_anybody_wants_are_a_fault_of_the_tick(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="tick: 3 h in ticks of .* are 10,800,000 ticks, at most 1,000,000"):
+    with pytest.raises(ScenarioError, match=r"tick: 3 h in ticks of .* are 10,800,000 ticks, at most 1,000,000"):
         check_file(write_tiny(tmp_path), ("tick=1 ms",))
 
 

@@ -8,6 +8,9 @@ from twin.cli.options import File, Sets
 def explain(file: File, sets: Sets = None) -> None:
     """Print what running FILE would do: compartments, processes in order, assumptions, cost."""
     from twin.engine.plan import check_file
+    from twin.engine.simulation import prepare
 
-    _, plan = check_file(file, sets or ())
+    loaded, plan = check_file(file, sets or ())
     typer.echo(plan.describe())
+    for note in prepare(loaded).notes:
+        typer.echo(f"note: {note}")

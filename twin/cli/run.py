@@ -43,13 +43,15 @@ def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resum
     out = out.resolve()
     from twin.cli.progress import ProgressLine
     from twin.engine.plan import check_file
-    from twin.engine.simulation import simulate
+    from twin.engine.simulation import prepare, simulate
 
     loaded, plan = check_file(file, sets)
-    scenario = loaded.scenario
+    scenario, notes = loaded.scenario, prepare(loaded).notes
     if not quiet:
         cells = sum(plan.n_cells.values())
         typer.echo(f"{scenario.name}: {cells:,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks")
+        for note in notes:
+            typer.echo(f"  note: {note}")
         _tell_assumptions(file, plan.assumptions)
         if workers > scenario.replicates:
             typer.echo(f"{scenario.replicates} of {workers} workers used: each takes whole replicates")

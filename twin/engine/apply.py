@@ -95,7 +95,7 @@ def _check_fit(home: Compartment, process: str, update: Update) -> None:
     n = home.cells.n
     if isinstance(update, Structure):
         for what, rows in (("divide", update.divide), ("die", update.die), ("retype", update.retype)):
-            if len(rows) and not (0 <= int(np.min(rows)) and int(np.max(rows)) < n):
+            if len(rows) and (int(np.min(rows)) < 0 or int(np.max(rows)) >= n):
                 raise RunError(
                     f"plugin {process!r} asks to {what} rows {np.min(rows)} to {np.max(rows)}, {home.name} has "
                     f"cells 0 to {n - 1}"

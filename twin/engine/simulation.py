@@ -20,10 +20,9 @@ from distributed import Client, Future, KilledWorker, LocalCluster, Worker, Work
 from twin.engine.loop import Progress, run_segment, segment_ends
 from twin.engine.observe import References, layout_of, references_of
 from twin.engine.plan import Plan, compile_plan
-from twin.engine.seeding import place_cells, seed_body
+from twin.engine.seeding import check_places, seed_body
 from twin.engine.world import World, build_world
 from twin.errors import InputError, RunError, TwinError
-from twin.kernels.random import Streams
 from twin.results import TrajectoryWriter, create_run, open_run
 from twin.scenario.load import LoadedScenario
 
@@ -127,8 +126,7 @@ def prepare(loaded: LoadedScenario) -> World:
         If a file holds no raw counts, or cells do not fit into their box or region.
     """
     world = _world_of(loaded)
-    for name, document in world.scenario.compartments.items():
-        place_cells(world, name, document, Streams(world.scenario.seed, 0, 0))
+    check_places(world)
     return world
 
 
@@ -242,7 +240,7 @@ def record_of(plan: Plan, world: World) -> dict[str, object]:
             "notes": list(model.notes),
         },
         "seed": scenario.seed,
-        "assumptions": list(plan.assumptions),
+        "assumptions": [*world.notes, *plan.assumptions],
         "tick": scenario.tick,
         "n_ticks": scenario.n_ticks,
         "chunk": scenario.execution.chunk,
@@ -285,7 +283,7 @@ def _check_same(loaded: LoadedScenario, record: Mapping[str, Any], out: Path) ->
     changed += [f"{name} was of {then[name]} and is of {now[name]}" for name in then if then[name] != now.get(name)]
     if changed:
         raise InputError(
-            f"{'; '.join(changed)} since the run in {out} was begun: put that back as it was, or run into another folder"
+            f"{'; '.join(changed)} since the run in {out} was begun: put it back, or run into another folder"
         )
 
 
@@ -309,7 +307,7 @@ def _client(workers: int) -> Iterator[Client]:
         Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask's own
     ):
         if workers > 1:
-            client.register_plugin(_Quiet())  # type: ignore[no-untyped-call]  # Dask's own
+            client.register_plugin(_Quiet())
         yield client
 
 
