@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]  # comes with Dask, without types
 import pytest
 import scipy.sparse as sp
 from distributed import Client
@@ -60,6 +59,7 @@ MEASURED = (
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_nobody_but_this_machine_is_listened_to(workers: int) -> None:
+    psutil = pytest.importorskip("psutil")  # comes with Dask, without types
     me = psutil.Process()
     with simulation._client(workers):
         family = [me, *me.children(recursive=True)]
