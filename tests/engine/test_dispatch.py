@@ -227,6 +227,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_ctrl_c_is_one_sentence_and_the_run_goes_on_as_if_nothing_had_been(
     tmp_path: Path, whole: Path, workers: int
 ) -> None:

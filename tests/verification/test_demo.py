@@ -65,7 +65,7 @@ def test_without_its_source_nothing_moves_for_a_day(tmp_path: Path) -> None:
     file = Path(__file__).parents[2] / "scenarios" / "ifnb_lymphoid_patch.yaml"
     loaded, _ = check_file(file, ("signalling.secretion=[]",))
     simulate(loaded, tmp_path / "run")
-    data = open_run(tmp_path / "run").readouts.isel(replicate=0).sel(compartment="patch")
+    data = open_run(tmp_path / "run").readouts.load().isel(replicate=0).sel(compartment="patch")
     many = data["n_cells"].isel(time=0) > 100
     assert np.abs(data["response_by_type"].where(many, drop=True)).max() < 0.06
     size = data["library_size"].where(many, drop=True)
