@@ -46,9 +46,6 @@ def test_daughters_take_over_from_their_mother() -> None:
             assert cells.volume[place] == pytest.approx(before.volume[row] / 2)
             assert (cells.clamp[[place]] != before.clamp[[row]]).nnz == 0
     after = home.expression.to_counts(cells.id)
-    small = counts.data.max() < 100  # below 100 the tokens are exact
-    if small:
-        assert after.sum() == counts.sum()
     rows = [int(np.flatnonzero(cells.id == daughter_ids(mothers[:1], 7, s)[0])[0]) for s in (0, 1)]
     shared = np.asarray(after[rows].sum(axis=0)).ravel()
     exact = np.asarray(counts[[3]].todense()).ravel() < 100

@@ -12,6 +12,7 @@ from twin.data.counts import CountData, held_out
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.contract import Condition, WorldModel
+from twin.model.effects import TEMPERATURE
 from twin.model.fit import Columns, Experiment, assemble
 
 Float = NDArray[np.float64]
@@ -19,7 +20,6 @@ Float = NDArray[np.float64]
 N_GENES = 1_000
 LEAST_CELLS = 50  # cells of a group in each arm of the whole data; as the reference tables
 DRAWS = 4  # predictions of each cell; averaged, so that a score is not the luck of one draw
-TEMPERATURE = 0.05  # of the similarity weights
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def _set(home: Compartment, update: Set) -> None:
 
 
 def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Streams) -> None:
-    """Apply births, deaths and changes of type at the end of a tick, in the order of cell ids.
+    """Apply births and deaths in the order of cell ids, and changes of type (the last word holds), at a tick's end.
 
     A cell that several processes touch dies rather than divides, and divides once. A mother gives way to two
     daughters: ids hashed from (mother, tick, sibling), halves of her volume and depth, her transcripts dealt out

@@ -25,7 +25,7 @@ MOST_TRIED = 64  # replicates whose places are tried before a run; our choice
 
 
 def seed_body(world: World, replicate: int) -> Body:
-    """Return the state at tick 0; two replicates differ in every random number.
+    """Return the state at tick 0; two replicates differ in every random number, but hold the same measured cells.
 
     Raises
     ------

@@ -65,6 +65,16 @@ def _invert(weights, n, total, u):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _with_room(gene, token, filled, least):  # type: ignore[no-untyped-def]
+    """Return the entries so far in arrays of at least `least` places, doubled so that growing stays cheap."""
+    size = max(2 * len(gene), least + 1024)
+    bigger_gene, bigger_token = np.empty(size, np.int64), np.empty(size, np.uint16)
+    bigger_gene[:filled] = gene[:filled]
+    bigger_token[:filled] = token[:filled]
+    return bigger_gene, bigger_token
+
+
+@njit(cache=True, nogil=True)
 def reveal(
     key: np.uint64,
     ids: NDArray[np.uint64],
@@ -112,13 +122,8 @@ def reveal(
     weights = np.empty(N_VALUES, np.float64)
     filled = 0
     for i in range(n):
-        if filled + g > capacity:
-            capacity = max(2 * capacity, filled + g + 1024)
-            bigger_gene = np.empty(capacity, np.int64)
-            bigger_token = np.empty(capacity, np.uint16)
-            bigger_gene[:filled] = new_gene[:filled]
-            bigger_token[:filled] = new_token[:filled]
-            new_gene, new_token = bigger_gene, bigger_token
+        if filled + g > len(new_gene):
+            new_gene, new_token = _with_room(new_gene, new_token, filled, filled + g)
         cell = _mix(ids[i] ^ np.uint64(key))
         old = indptr[i]
         last = indptr[i + 1]
@@ -198,13 +203,8 @@ def couple(
     weights = np.empty(N_VALUES, np.float64)
     filled = 0
     for i in range(n):
-        if filled + g > capacity:
-            capacity = max(2 * capacity, filled + g + 1024)
-            bigger_gene = np.empty(capacity, np.int64)
-            bigger_token = np.empty(capacity, np.uint16)
-            bigger_gene[:filled] = new_gene[:filled]
-            bigger_token[:filled] = new_token[:filled]
-            new_gene, new_token = bigger_gene, bigger_token
+        if filled + g > len(new_gene):
+            new_gene, new_token = _with_room(new_gene, new_token, filled, filled + g)
         cell = _mix(ids[i] ^ np.uint64(key))
         old = indptr[i]
         last = indptr[i + 1]

@@ -45,7 +45,8 @@ class Condition:
     context : (cell,) index into the model's `contexts`.
     depth : (cell,) library size at which the cell is captured.
     dose : (cell, perturbation) nM, columns as the model's `perturbations`.
-    time_since : (cell, perturbation) h since exposure began; NaN before it.
+    time_since : (cell, perturbation) h since exposure began; NaN before it. A model of one measured time, as the
+        shipped one, does not look at it.
     ec50_factor : (cell,) factor on every EC50 of this cell.
     clamp : (cell, gene) factors on expression; stored 0 = knocked out, absent = free.
     """
