@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # listing names must not pay for numpy or pydantic
     from twin.scenario.schema import WorldModelChoice
 
 PLUGINS, MODELS, COMMANDS = "twin.plugins", "twin.models", "twin.commands"
-_CHECKPOINT = "twin.model.files:load_checkpoint"  # imported when a scenario names a checkpoint: torch
+_CHECKPOINT = "twin.model.files:load_any"  # imported when a scenario names a checkpoint: torch
 
 # What an import of somebody else's module may raise that is not ours to mend.
 _BROKEN = (ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError, OSError)

@@ -6,7 +6,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from twin.data.counts import checked_counts
-from twin.model.fit import Experiment, assemble
+from twin.data.experiment import Experiment, assemble
 
 TYPES = ("alpha", "beta", "gamma")
 N_GENES = 120

@@ -14,7 +14,7 @@ from twin.model.files import load_checkpoint, save_checkpoint
 from twin.model.fit import assemble, fit, starting_network
 from twin.model.masked import MaskedDiffusion
 from twin.model.network import LatentNetwork, NetworkConfig
-from twin.model.training import Step, TrainingConfig, schedule, stratified, train
+from twin.model.training import Runtime, Step, TrainingConfig, schedule, stratified, train
 
 SIZES = {"latent": 4, "code": 16, "width": 24, "blocks": 1}
 
@@ -63,6 +63,12 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) ->
     assert resumed_steps[0] == 17
     for (name, a), (_, b) in zip(straight.named_parameters(), resumed.named_parameters(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_blocks_of_the_latent_backbone_are_not_checkpointed() -> None:
+    cells = synthetic_experiment(300).training_cells()
+    with pytest.raises(InputError, match="is for token backbones"):
+        train(network(), cells, TrainingConfig(steps=1), runtime=Runtime(checkpoint_blocks=True))
 
 
 def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:

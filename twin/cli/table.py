@@ -12,6 +12,8 @@ COMMANDS = {
     "train": ("twin.cli.train:train", "Train a world model on AnnData files of raw counts."),
     "evaluate": ("twin.cli.evaluate:evaluate", "Score a world model on held-out cells beside its baselines."),
     "predict": ("twin.cli.predict:predict", "Predict perturbed counts for the cells of an AnnData file."),
+    "sample": ("twin.cli.sample:sample", "Draw a population of cells from a world model."),
+    "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, from two or more measured times."),
     "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
     "plugins": ("twin.cli.plugins:plugins", "List plugins, world models and commands that are installed."),
 }

@@ -1,5 +1,6 @@
 """AnnData files in: raw counts checked, columns found, controls told from treated."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +11,20 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from twin.errors import InputError, UnknownNameError
+from twin.data.columns import find_column, is_control, needed_column
+from twin.errors import InputError
 from twin.kernels.random import hash_words
 
-CONTROL_WORDS = ("control", "ctrl", "non-targeting", "untreated", "dmso", "vehicle", "unstimulated")
-COLUMN_WORDS = {
-    "cell_type": ("cell_type", "celltype", "cell_type_broad", "CellType", "annotation"),
-    "condition": ("condition", "target_gene", "perturbation", "treatment", "stim", "gene"),
-    "donor": ("donor", "donor_id", "patient", "sample", "individual"),
-    "dose": ("dose", "dose_value"),
-    "dose_unit": ("dose_unit",),
-    "time": ("time", "timepoint"),
-    "time_unit": ("time_unit",),
-    "species": ("species", "organism"),
-    "technology": ("technology", "modality", "assay", "platform"),
-}
+__all__ = [
+    "CountData",
+    "checked_counts",
+    "checked_genes",
+    "first_fault",
+    "held_out",
+    "is_control",
+    "onto_axis",
+    "read_counts",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,10 @@ class CountData:
         spatial = None if self.spatial is None else self.spatial[rows]
         return CountData(self.counts[rows], self.genes, self.obs.iloc[rows], self.source, spatial)
 
+    def fetch(self, rows: NDArray[np.intp]) -> sp.csr_array:
+        """Return the counts of some cells, in the order of `rows`, (row, gene) CSR int32."""
+        return self.counts[rows]
+
     def column(self, what: str, given: str | None = None) -> NDArray[np.str_]:
         """Return an obs column as text, by the user's name or found by convention.
 
@@ -67,28 +71,11 @@ class CountData:
         InputError
             If there is no such column.
         """
-        name = self.find_column(what, given)
-        if name is None:
-            raise InputError(
-                f"{self.source}: no obs column says the {what.replace('_', ' ')}; "
-                f"looked for {', '.join(COLUMN_WORDS.get(what, (what,)))}; found {', '.join(self.obs.columns[:12])}"
-            )
-        return np.asarray(self.obs[name].astype(str), dtype=np.str_)
+        return np.asarray(needed_column(self.obs, what, given, self.source), dtype=np.str_)
 
     def find_column(self, what: str, given: str | None = None) -> str | None:
         """Return the name of the obs column that says `what`, or None."""
-        if given is not None:
-            if given not in self.obs.columns:
-                raise UnknownNameError("obs column", given, map(str, self.obs.columns), f"{self.source}: ")
-            return given
-        return next((word for word in COLUMN_WORDS.get(what, (what,)) if word in self.obs.columns), None)
-
-
-def is_control(condition: NDArray[np.str_], control: str | None = None) -> NDArray[np.bool_]:
-    """Return which cells are controls, by the user's word or by convention, (cell,)."""
-    lower = np.char.lower(condition)
-    words = (control.lower(),) if control else CONTROL_WORDS
-    return np.isin(lower, words)
+        return find_column(self.obs, what, given, self.source)
 
 
 def read_counts(path: Path) -> CountData:
@@ -108,7 +95,9 @@ def read_counts(path: Path) -> CountData:
             f"{path} is a run store, not a file of cells; its cells are those of twin.open_run(...).cells()"
         )
     try:
-        adata = ad.read_zarr(path) if path.is_dir() else ad.read_h5ad(path)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Variable names are not unique")  # refused below, in our words
+            adata = ad.read_zarr(path) if path.is_dir() else ad.read_h5ad(path)
     except (OSError, KeyError, ValueError, TypeError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(
@@ -125,42 +114,61 @@ def checked_counts(adata: ad.AnnData, source: str) -> CountData:
     InputError
         As `read_counts`.
     """
-    if adata.n_obs == 0 or adata.n_vars == 0:
-        raise InputError(f"{source} holds no cells or no genes ({adata.n_obs} x {adata.n_vars})")
-    genes = tuple(map(str, adata.var_names))
-    if len(set(genes)) < len(genes):
-        twice = adata.var_names[adata.var_names.duplicated()][0]
-        raise InputError(f"{source}: gene {twice} stands more than once; make var_names unique first")
+    genes = checked_genes(adata.n_obs, adata.var_names, source)
     fault = ""
     for name, matrix in (("X", adata.X), ("layers['counts']", adata.layers.get("counts"))):
         if matrix is None:
             continue
         counts = sp.csr_array(matrix)
-        problem = _problem(counts.data)
-        if problem is None:
+        found = first_fault(counts.data)
+        if found is None:
             counts = counts.astype(np.int32)
             counts.sum_duplicates()
             counts.eliminate_zeros()
             counts.sort_indices()
             spatial = np.asarray(adata.obsm["spatial"], np.float64) if "spatial" in adata.obsm else None
             return CountData(counts, genes, adata.obs, source, spatial)
-        fault = fault or f"{name} {problem}"
+        row = int(np.searchsorted(counts.indptr, found[0], side="right")) - 1
+        fault = fault or f"{name} {found[1]} (first in row {row}, {adata.obs_names[row]})"
     raise InputError(f"{source}: {fault}; raw integer counts are needed, in X or in layers['counts']")
 
 
-def _problem(values: NDArray[np.generic]) -> str | None:
-    if values.size == 0:
+def checked_genes(n_cells: int, var_names: pd.Index, source: str) -> tuple[str, ...]:
+    """Return the gene axis of a file.
+
+    Raises
+    ------
+    InputError
+        If there are no cells or genes, or a gene stands twice.
+    """
+    if n_cells == 0 or len(var_names) == 0:
+        raise InputError(f"{source} holds no cells or no genes ({n_cells} x {len(var_names)})")
+    genes = tuple(map(str, var_names))
+    if len(set(genes)) < len(genes):
+        twice = var_names[var_names.duplicated()][0]
+        raise InputError(f"{source}: gene {twice} stands more than once; make var_names unique first")
+    return genes
+
+
+def first_fault(values: NDArray[np.generic]) -> tuple[int, str] | None:
+    """Return where the first value stands that no raw count can be, and what is wrong, or None.
+
+    values : (entry,) stored entries of a matrix. Not modified.
+    """
+    if values.size == 0 or (values.dtype.kind in "ui" and values.min() >= 0 and values.max() < 2**31):
         return None
     numbers = np.asarray(values, dtype=np.float64)
-    if not np.isfinite(numbers).all():
-        return "holds values that are not finite"
+    wild = ~np.isfinite(numbers)
+    if wild.any():
+        return int(wild.argmax()), "holds values that are not finite"
     if numbers.min() < 0:
-        return f"holds negative values (down to {numbers.min():g})"
+        return int((numbers < 0).argmax()), f"holds negative values (down to {numbers.min():g})"
     broken = numbers != np.floor(numbers)
     if broken.any():
-        return f"holds {numbers[broken][0]:g}, which is no whole number: normalised data?"
+        at = int(broken.argmax())
+        return at, f"holds {numbers[at]:g}, which is no whole number: normalised data?"
     if numbers.max() > 2**31 - 1:
-        return "holds counts above 2^31"
+        return int(numbers.argmax()), "holds counts above 2^31"
     return None
 
 

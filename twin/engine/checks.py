@@ -80,7 +80,7 @@ def document_faults(
 
     Parameters
     ----------
-    model : None where it cannot be loaded; then its genes and types are not checked.
+    model : on the genes that are asked for; None where it cannot be loaded, then genes and types are not checked.
     contents : per compartment, what its file holds.
     """
     scenario = loaded.scenario
@@ -96,8 +96,27 @@ def document_faults(
     for name, compartment in scenario.compartments.items():
         _compartment(("compartments", name), compartment, model, types, findings)
     _signalling(scenario, model, types, findings)
-    _timeline(scenario, model, types, findings)
+    _timeline(scenario, types, findings)
     _observe(scenario, model, types, findings)
+    if model is not None:
+        gene_faults(scenario, model.genes, findings)
+
+
+def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) -> None:
+    """Note the genes that a scenario names and that are not among these."""
+    named: list[tuple[tuple[Key, ...], str | None]] = []
+    for i, secretion in enumerate(scenario.signalling.secretion):
+        named.append((("signalling", "secretion", i, "gene"), secretion.gene))
+    for i, reception in enumerate(scenario.signalling.reception):
+        named += [(("signalling", "reception", i, "receptor", j), gene) for j, gene in enumerate(reception.receptor)]
+    for i, event in enumerate(scenario.timeline):
+        if isinstance(event, KnockOut):
+            named.append((("timeline", i, "gene"), event.gene))
+    named += [(("observe", "genes", i), gene) for i, gene in enumerate(scenario.observe.genes)]
+    for name, program in scenario.observe.programs.items():
+        named += [(("observe", "programs", name, i), gene) for i, gene in enumerate(program)]
+    for loc, gene in named:
+        findings.name(loc, "gene of the world model", gene, genes)
 
 
 def _clock(scenario: Scenario, findings: Findings) -> None:
@@ -149,8 +168,6 @@ def _signalling(scenario: Scenario, model: WorldModel | None, types: set[str] | 
     for i, secretion in enumerate(scenario.signalling.secretion):
         loc: tuple[Key, ...] = ("signalling", "secretion", i)
         findings.name((*loc, "substance"), "substance", secretion.substance, scenario.substances)
-        if model is not None:
-            findings.name((*loc, "gene"), "gene of the world model", secretion.gene, model.genes)
         _types((*loc, "by"), secretion.by, types, findings)
     for i, reception in enumerate(scenario.signalling.reception):
         loc = ("signalling", "reception", i)
@@ -160,13 +177,11 @@ def _signalling(scenario: Scenario, model: WorldModel | None, types: set[str] | 
             known = [p.name for p in model.perturbations]
             place = (*loc, "perturbation")
             findings.name(place, "perturbation of the world model", reception.perturbation, known)
-            for j, gene in enumerate(reception.receptor):
-                findings.name((*loc, "receptor", j), "gene of the world model", gene, model.genes)
         for name in reception.competence if types is not None else ():
             findings.name((*loc, "competence", name), "cell type", name, types or ())
 
 
-def _timeline(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:
+def _timeline(scenario: Scenario, types: set[str] | None, findings: Findings) -> None:
     for i, event in enumerate(scenario.timeline):
         loc: tuple[Key, ...] = ("timeline", i)
         for key in ("at", "every", "until"):
@@ -176,8 +191,6 @@ def _timeline(scenario: Scenario, model: WorldModel | None, types: set[str] | No
             findings.name((*loc, "substance"), "substance", event.substance, scenario.substances)
         if isinstance(event, AddSubstance):
             findings.nanomolar((*loc, "dose"), event.dose, event.substance)
-        if isinstance(event, KnockOut) and model is not None:
-            findings.name((*loc, "gene"), "gene of the world model", event.gene, model.genes)
         if isinstance(event, KnockOut | RemoveCells):
             _types((*loc, "cell_types"), event.cell_types, types, findings)
 
@@ -188,13 +201,6 @@ def _observe(scenario: Scenario, model: WorldModel | None, types: set[str] | Non
     for name, genes in observe.programs.items():
         if not genes:
             findings.add(("observe", "programs", name), "a program needs at least one gene")
-    if model is not None:
-        for i, gene in enumerate(observe.genes):
-            findings.name(("observe", "genes", i), "gene of the world model", gene, model.genes)
-        for name, genes in observe.programs.items():
-            for i, gene in enumerate(genes):
-                loc = ("observe", "programs", name, i)
-                findings.name(loc, "gene of the world model", gene, model.genes)
     if observe.response is not None:
         loc = ("observe", "response")
         findings.name((*loc, "program"), "program under observe", observe.response.program, observe.programs)

@@ -18,12 +18,13 @@ LN2 = 0.6931471805599453
 def describe(plan: "Plan") -> str:
     """Return the whole plan, one section a paragraph."""
     scenario, model = plan.scenario, plan.model
+    known = [p.name for p in model.perturbations]
     replicates = f", {scenario.replicates} replicates" if scenario.replicates > 1 else ""
     head = [
         f"{scenario.name}: {scenario.duration:g} h in {plan.n_ticks} ticks of {scenario.tick:g} h"
         f", seed {scenario.seed}{replicates}",
         f"world model: {model.name} ({len(model.genes):,} genes, {len(model.contexts)} cell types; "
-        f"knows {', '.join(p.name for p in model.perturbations) or 'no perturbation'})",
+        f"perturbations that are named: {', '.join(known) or 'none'})",
     ]
     sections = [
         ("Compartments", [_compartment(n, c, plan.n_cells[n]) for n, c in scenario.compartments.items()]),

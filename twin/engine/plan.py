@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from twin import registry
 from twin.data.peek import Contents
 from twin.engine import checks, estimate, explain, order
+from twin.engine.focus import perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, WorldModel
 from twin.process import DOSE, SOURCE, Phase, Process, ProcessConfig
@@ -34,6 +35,8 @@ Chosen = dict[str, tuple[type[Process], ProcessConfig]]
 class Plan:
     """What a run is going to do.
 
+    model : the part that the scenario needs, as far as its files' counts are not needed to know it.
+    whole : all of it, which also lends unknown types a meaning.
     processes : (name, process) in the order in which they run in a tick.
     every : per process, how many ticks lie between its steps.
     n_cells : per compartment, at the start.
@@ -47,6 +50,7 @@ class Plan:
 
     loaded: LoadedScenario
     model: WorldModel
+    whole: WorldModel
     processes: tuple[tuple[str, Process], ...]
     every: Mapping[str, int]
     n_ticks: int
@@ -104,14 +108,17 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
             f"ticks, at most {MOST_TICKS:,} are run: take a longer tick",
         )
         raise loaded.error([*findings.faults, *choose_processes(loaded)[1]])
-    model = _model(loaded, findings)
+    whole = _model(loaded, findings)
     contents = checks.peek_files(loaded, findings)
-    checks.document_faults(loaded, model, contents, findings)
+    model = None if whole is None else _needed(whole, scenario, contents)
+    # names are looked up among all types and perturbations, genes among those of the types that are there
+    named = whole if whole is None or model is None or model.genes == whole.genes else whole.focused(genes=model.genes)
+    checks.document_faults(loaded, named, contents, findings)
     chosen, faults = choose_processes(loaded)
     findings.faults += faults
     complete = len(chosen) == len(scenario.processes)
-    if model is not None:
-        _ask(chosen, model, findings)
+    if named is not None:
+        _ask(chosen, named, findings)
     processes = {name: cls(config) for name, (cls, config) in chosen.items()}
     every = {name: _every(name, process, findings) for name, process in processes.items()}
     ordered, circles = order.in_order(processes)
@@ -127,11 +134,12 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
             f"about {memory / estimate.GIB:.1f} GiB are needed, the limit is "
             f"{scenario.execution.memory_limit_gib:g}; take fewer cells, commit more often, or raise it",
         )
-    if findings.faults or model is None:
+    if findings.faults or model is None or whole is None:
         raise loaded.error(findings.faults)
     return Plan(
         loaded=loaded,
         model=model,
+        whole=whole,
         processes=tuple((name, processes[name]) for name in ordered),
         every=every,
         n_ticks=scenario.n_ticks,
@@ -175,6 +183,18 @@ def _model(loaded: LoadedScenario, findings: checks.Findings) -> WorldModel | No
     except InputError as error:
         findings.add(("world_model", "path" if choice.path is not None else "name"), str(error))
         return None
+
+
+def _needed(whole: WorldModel, scenario: Scenario, contents: Mapping[str, Contents]) -> WorldModel:
+    """Return the model of the types that can be there and of the perturbations that are named.
+
+    What genes an unknown type has is known from its counts only: with one, types and genes stay.
+    """
+    types = types_named(scenario, whole, contents)
+    perturbations = perturbations_named(scenario, whole)
+    if not types or types - set(whole.contexts):
+        return whole.focused(perturbations=perturbations)
+    return whole.focused([c for c in whole.contexts if c in types], perturbations=perturbations)
 
 
 _PLACED = re.compile(r"((?:[A-Za-z_]\w*|\[\d+\]|\.)+): (.+)", re.DOTALL)
@@ -238,10 +258,13 @@ def _assumptions(scenario: Scenario, model: WorldModel, processes: Sequence[Proc
     times = sorted({t for p in model.perturbations for t in p.times if t > 0})
     if times and model.turns_over:
         how = f"one measured time ({times[0]:g} h)" if len(times) == 1 else f"last measured time {times[-1]:g} h"
-        told.append(
-            f"{how}: the model's κ = {model.kappa():.3g} is a convention, not a fit; it takes a message of the "
-            f"median half-life, {HALF_LIFE:g} h, 95 % of the way in {times[-1]:g} h"
-        )
+        if model.kappa() == WorldModel.kappa(model):
+            told.append(
+                f"{how}: the model's κ = {model.kappa():.3g} is a convention, not a fit; it takes a message of the "
+                f"median half-life, {HALF_LIFE:g} h, 95 % of the way in {times[-1]:g} h"
+            )
+        else:
+            told.append(f"{how}: the model's κ = {model.kappa():.3g} is its own, fitted to measured times")
     for process in processes:
         told += process.assumptions(scenario, model)
     return tuple(dict.fromkeys(told))

@@ -184,7 +184,7 @@ def _world_of(loaded: LoadedScenario) -> World:
     with _worlds_lock:
         if name not in _worlds:
             plan = compile_plan(loaded)
-            world = build_world(loaded, plan.model, plan.processes)
+            world = build_world(loaded, plan.whole, plan.processes)
             _worlds.clear()  # one scenario at a time: a model takes memory
             _worlds[name] = world
         return _worlds[name]

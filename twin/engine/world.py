@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.data.counts import CountData, onto_axis, read_counts
-from twin.engine.checks import WALLS
+from twin.engine.checks import WALLS, Findings, gene_faults
+from twin.engine.focus import perturbations_named, types_of
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
@@ -80,27 +81,35 @@ def substances_of(scenario: Scenario) -> Substances:
 
 
 def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tuple[str, Process], ...]) -> World:
-    """Read the measured cells that the scenario names, and extend the model by types it does not know.
+    """Read the measured cells that the scenario names, and fit the model to it.
 
-    A type that the model was not trained on gets a meaning from its own cells here, taken as controls.
+    A type that the model was not trained on gets a meaning from its own cells here, taken as controls. What runs is
+    the model of the types that are there, on their genes, with the perturbations that the scenario names.
+
+    Parameters
+    ----------
+    model : the whole one.
 
     Raises
     ------
     InputError
         If a file has no cells left after `where`, too few counts on the model's genes, or too few of a new type.
+    ScenarioError
+        If the scenario names a gene that its cell types did not measure.
     """
     scenario = loaded.scenario
     names: dict[str, dict[str, tuple[str, ...]]] = {}
     measured: dict[str, CountData] = {}
-    notes: list[str] = []
+    told: dict[str, list[str]] = {}
     present: dict[str, set[str]] = {}
+    whole = model
     for name, compartment in scenario.compartments.items():
         source = compartment.cells
         if isinstance(source, MeasuredCells):
             all_cells, rows = _chosen_cells(loaded, name, source, scenario.seed)
             data = all_cells.take(rows)
             measured[name] = data
-            notes.append(_shared_genes(name, source, data, model))
+            _shared_genes(name, source, data, model)
             names[name] = {
                 "cell_type": _categories(data.column("cell_type", source.cell_type)),
                 **{
@@ -109,17 +118,27 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
                 },
             }
             present[name] = set(names[name]["cell_type"])
-            model, told = _extended(model, name, all_cells, source, names[name]["cell_type"])
-            notes += told
+            model, told[name] = _extended(model, name, all_cells, source, names[name]["cell_type"])
         else:
             names[name] = {
-                "cell_type": types_of(compartment, model),
+                "cell_type": types_of(compartment, whole),
                 "donor": ("sampled",),
                 "species": (UNKNOWN,),
                 "technology": (UNKNOWN,),
             }
             types = names[name]["cell_type"]
-            present[name] = {t for t, n in zip(types, composed(name, compartment, types, model), strict=True) if n}
+            present[name] = {t for t, n in zip(types, composed(name, compartment, types, whole), strict=True) if n}
+    here = {t for columns in names.values() for t in columns["cell_type"]}
+    model = model.focused([c for c in model.contexts if c in here], perturbations=perturbations_named(scenario, whole))
+    findings = Findings(loaded)
+    gene_faults(scenario, model.genes, findings)
+    if findings.faults:
+        raise loaded.error(findings.faults)
+    notes: list[str] = []
+    for name, data in measured.items():
+        source = scenario.compartments[name].cells
+        assert isinstance(source, MeasuredCells)
+        notes += [_shared_genes(name, source, data, model), *told[name]]
     context = {
         name: np.array([model.contexts.index(t) for t in columns["cell_type"]], dtype=np.intp)
         for name, columns in names.items()
@@ -127,15 +146,6 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
     columns = tuple(column for _, process in processes for column in process.columns)
     notes += _absent(scenario, present)
     return World(scenario, model, processes, substances_of(scenario), names, context, measured, columns, tuple(notes))
-
-
-def types_of(compartment: Compartment, model: WorldModel) -> tuple[str, ...]:
-    """Return the cell types of a compartment whose cells the model draws."""
-    source = compartment.cells
-    assert source.source == "model", source
-    if isinstance(source.composition, str):
-        return tuple(c for c, share in zip(model.contexts, model.composition, strict=True) if share > 0)
-    return tuple(source.composition)
 
 
 def composed(name: str, compartment: Compartment, types: tuple[str, ...], model: WorldModel) -> NDArray[np.intp]:

@@ -26,6 +26,12 @@ def _mix(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> _S31)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _hazard(log_mu, theta, bias):  # type: ignore[no-untyped-def]
+    """Return λ0 = −log P(0) of a negative binomial, times exp(bias)."""
+    return theta * math.log1p(math.exp(log_mu) / theta) * math.exp(bias)
+
+
 @njit(cache=True, nogil=True)
 def _weights(table, log_odds, level_value, out):  # type: ignore[no-untyped-def]
     """Fill `out` with unnormalised weights of the 280 values; return (how many, their sum)."""
@@ -80,13 +86,9 @@ def reveal(
     ids: NDArray[np.uint64],
     due: NDArray[np.float64],
     log_mean: NDArray[np.float32],
-    effect_hurdle: NDArray[np.float32],
-    effect_value: NDArray[np.float32],
+    effect: NDArray[np.float32],
     strength: NDArray[np.float64],
     context: NDArray[np.int64],
-    residual_hurdle: NDArray[np.float32],
-    residual_value: NDArray[np.float32],
-    effect_hidden: NDArray[np.float32],
     theta: NDArray[np.float32],
     hurdle_bias: NDArray[np.float32],
     value_bias: NDArray[np.float32],
@@ -103,9 +105,8 @@ def reveal(
     key : of the stream. ids : (cell,).
     due : (gene,) probability ρ that a gene is due; or (cell, gene).
     log_mean : (cell, gene) log μ without effects.
-    effect_hurdle, effect_value : (perturbation, context, gene) shifts at full strength.
-    strength : (cell, perturbation). context : (cell,).
-    residual_hurdle, residual_value : (gene, rank); effect_hidden : (cell, rank).
+    effect : (arm, context, gene) shifts of log μ at full strength.
+    strength : (cell, arm). context : (cell,) index into the effects' contexts.
     theta, hurdle_bias, value_bias : (gene,). table : (gene, 280). level_value : (280,).
     indptr (cell + 1,), gene, token (entry,) : what the cells hold now, CSR with sorted genes.
 
@@ -114,7 +115,7 @@ def reveal(
     indptr, gene, token : what they hold afterwards.
     """
     n, g = log_mean.shape
-    n_pert, rank = strength.shape[1], effect_hidden.shape[1]
+    n_arms = strength.shape[1]
     new_indptr = np.zeros(n + 1, np.int64)
     capacity = len(gene) * 2 + n * 64 + 1024
     new_gene = np.empty(capacity, np.int64)
@@ -128,7 +129,7 @@ def reveal(
         old = indptr[i]
         last = indptr[i + 1]
         exposed = False
-        for p in range(n_pert):
+        for p in range(n_arms):
             if strength[i, p] != 0.0:
                 exposed = True
         for j in range(g):
@@ -144,24 +145,14 @@ def reveal(
                 continue
             if held:
                 old += 1
-            mean = math.exp(log_mean[i, j])
-            hazard = theta[j] * math.log1p(mean / theta[j]) * math.exp(hurdle_bias[j])
-            shift = 0.0
+            log_mu = float(log_mean[i, j])
             if exposed:
-                for p in range(n_pert):
-                    shift += strength[i, p] * effect_hurdle[p, context[i], j]
-                for r in range(rank):
-                    shift += effect_hidden[i, r] * residual_hurdle[j, r]
-                hazard *= math.exp(shift)
-            positive = -math.expm1(-hazard)
+                for p in range(n_arms):
+                    log_mu += strength[i, p] * effect[p, context[i], j]
+            positive = -math.expm1(-_hazard(log_mu, theta[j], hurdle_bias[j]))
             if u >= rho * positive:
                 continue
-            log_value = log_mean[i, j] + value_bias[j]
-            if exposed:
-                for p in range(n_pert):
-                    log_value += strength[i, p] * effect_value[p, context[i], j]
-                for r in range(rank):
-                    log_value += effect_hidden[i, r] * residual_value[j, r]
+            log_value = log_mu + value_bias[j]
             log_odds = -math.log1p(theta[j] * math.exp(-min(max(log_value, -12.0), 12.0)))
             many, total = _weights(table[j], log_odds, level_value, weights)
             new_gene[filled] = j
@@ -176,8 +167,7 @@ def couple(
     key: np.uint64,
     ids: NDArray[np.uint64],
     log_mean: NDArray[np.float32],
-    shift_hurdle: NDArray[np.float32],
-    shift_value: NDArray[np.float32],
+    shift: NDArray[np.float32],
     theta: NDArray[np.float32],
     hurdle_bias: NDArray[np.float32],
     value_bias: NDArray[np.float32],
@@ -193,7 +183,7 @@ def couple(
     value's own probability mass); the same quantile of the treated distribution is its new value. This is the
     optimal transport of each gene, and a gene without an effect keeps its value exactly.
 
-    Parameters as `reveal`; shift_hurdle, shift_value : (cell, gene) the effects, all of them.
+    Parameters as `reveal`; shift : (cell, gene) of log μ, all effects together.
     """
     n, g = log_mean.shape
     new_indptr = np.zeros(n + 1, np.int64)
@@ -213,19 +203,18 @@ def couple(
             if old < last and gene[old] == j:
                 value = int(token[old])
                 old += 1
-            if shift_hurdle[i, j] == 0.0 and shift_value[i, j] == 0.0:
+            if shift[i, j] == 0.0:
                 if value > 0:
                     new_gene[filled] = j
                     new_token[filled] = value
                     filled += 1
                 continue
             u = (_mix(cell + (np.uint64(j) + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
-            mean = math.exp(log_mean[i, j])
-            hazard = theta[j] * math.log1p(mean / theta[j]) * math.exp(hurdle_bias[j])
-            p_before = -math.expm1(-hazard)
-            p_after = -math.expm1(-hazard * math.exp(shift_hurdle[i, j]))
+            log_mu = float(log_mean[i, j])
+            p_before = -math.expm1(-_hazard(log_mu, theta[j], hurdle_bias[j]))
+            p_after = -math.expm1(-_hazard(log_mu + shift[i, j], theta[j], hurdle_bias[j]))
             # the cell's rank from the top: below p_before it is positive, and the higher its count the lower it is
-            log_before = log_mean[i, j] + value_bias[j]
+            log_before = log_mu + value_bias[j]
             if value > 0:
                 odds = -math.log1p(theta[j] * math.exp(-min(max(log_before, -12.0), 12.0)))
                 many, total = _weights(table[j], odds, level_value, weights)
@@ -238,7 +227,7 @@ def couple(
                 rank = p_before + u * (1.0 - p_before)
             if rank >= p_after:
                 continue
-            log_after = log_before + shift_value[i, j]
+            log_after = log_before + shift[i, j]
             odds = -math.log1p(theta[j] * math.exp(-min(max(log_after, -12.0), 12.0)))
             many, total = _weights(table[j], odds, level_value, weights)
             new_gene[filled] = j

@@ -7,6 +7,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -22,47 +23,22 @@ from twin.model.network import LatentNetwork
 
 Float = NDArray[np.float64]
 
-
-GENES_AT_ONCE = 2_000  # genes whose 280 levels are summed together; bounds the memory
+# Each is a correction of the negative binomial of the measured mean: at zero the mean is exactly the measured one.
+CORRECTIONS = ("code_out", "hurdle_bias", "value_bias", "shape", "prior_mean", "prior_root", "log_gain")
 
 
 def without_network(model: MaskedDiffusion, name: str) -> MaskedDiffusion:
-    """Return the model with every trained correction taken out: measured rates and effects alone."""
+    """Return the model with every trained correction taken out: measured rates and effects alone.
+
+    A count is then negative binomial about rate × depth × effect, and library sizes are the asked depths on average.
+    """
     net = LatentNetwork(model.net.config)
     net.load_state_dict(model.net.state_dict())
     with torch.no_grad():
-        for table in (net.code_out, net.effect_hurdle, net.effect_value, net.hurdle_bias, net.value_bias):
-            table.zero_()
-        net.prior_mean.zero_()
-        net.prior_root.zero_()
-    _balance(MaskedDiffusion(net, model.genes, model.contexts, model.composition, model.perturbations, model.card))
-    card = ModelCard(name, model.card.sources, model.card.n_cells, model.card.holdout, {})
-    return MaskedDiffusion(
-        net, model.genes, model.contexts, model.composition, model.perturbations, card, model.half_life
-    )
-
-
-def _balance(model: MaskedDiffusion) -> None:
-    """Make expected library sizes equal the asked depth again, untreated and at each trained dose, in place."""
-    net, n = model.net, len(model.contexts)
-    depth = np.exp(net.depth_law[:, 0].numpy().astype(np.float64))
-    z = np.zeros((n, model.latent_size), np.float32)
-    for arm in (None, *range(len(model.perturbations))):
-        h = np.zeros((n, len(model.perturbations)))
-        if arm is not None:
-            h[:, arm] = 1.0
-        here = Condition(np.arange(n, dtype=np.uint64), np.arange(n), depth, h, np.full(h.shape, np.nan), np.ones(n))
-        for _ in range(2):
-            blocks = [
-                range(g, min(g + GENES_AT_ONCE, len(model.genes))) for g in range(0, len(model.genes), GENES_AT_ONCE)
-            ]
-            whole = sum(model.decoder.expected(z, here, h, block).sum(axis=1) for block in blocks) / 1e4
-            by = torch.from_numpy(-np.log(whole)).float()
-            if arm is None:
-                net.log_gain += by
-            else:
-                net.hurdle_effect[arm] += by[:, None]
-                net.value_effect[arm] += by[:, None]
+        for table in CORRECTIONS:
+            getattr(net, table).zero_()
+    card = ModelCard(name, model.card.sources, model.card.n_cells, model.card.holdout, kappa=model.card.kappa)
+    return MaskedDiffusion(net, model.knowledge, card)
 
 
 def shift() -> MaskedDiffusion:
@@ -93,14 +69,7 @@ class Still(WorldModel):
         self, condition: Condition, streams: Streams, *, steps: int = 1, guidance: float = 0.0
     ) -> tuple[Counts, NDArray[np.float32]]:
         """Draw cells gene by gene from their type's rates; what is done to them changes nothing."""
-        untouched = Condition(
-            condition.ids,
-            condition.context,
-            condition.depth,
-            np.zeros_like(condition.dose),
-            condition.time_since,
-            condition.ec50_factor,
-        )
+        untouched = replace(condition, dose=np.zeros_like(condition.dose), clamp=None)
         counts, _ = self._draws.sample(untouched, streams, steps=steps, guidance=guidance)
         return counts, np.zeros((condition.n, 0), np.float32)
 
@@ -136,6 +105,15 @@ class Still(WorldModel):
     def with_context(self, name: str, controls: sp.csr_array) -> "Still":
         """Return a `still` that also knows these cells."""
         return Still(self._draws.with_context(name, controls))
+
+    def focused(
+        self,
+        contexts: Sequence[str] | None = None,
+        genes: Sequence[str] | None = None,
+        perturbations: Sequence[str] | None = None,
+    ) -> "Still":
+        """Return a `still` of some contexts, genes and perturbations."""
+        return Still(self._draws.focused(contexts, genes, perturbations))
 
 
 def still() -> Still:

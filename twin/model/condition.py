@@ -49,6 +49,7 @@ class Condition:
         shipped one, does not look at it.
     ec50_factor : (cell,) factor on every EC50 of this cell.
     clamp : (cell, gene) factors on expression; stored 0 = knocked out, absent = free.
+    guidance : w; effects are scaled by 1 + w. 0 in every simulation.
     """
 
     ids: NDArray[np.uint64]
@@ -58,6 +59,7 @@ class Condition:
     time_since: Float
     ec50_factor: Float
     clamp: sp.csr_array | None = None
+    guidance: float = 0.0
 
     @property
     def n(self) -> int:

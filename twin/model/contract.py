@@ -6,6 +6,7 @@ of tokens or chunks. Every draw takes its randomness from the `Streams` it is ha
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import anndata as ad
 import numpy as np
@@ -90,17 +91,21 @@ class WorldModel(ABC):
     def with_context(self, name: str, controls: Counts) -> "WorldModel":
         """Return a model that also knows the context that these control cells are."""
 
-    def predict(
+    def focused(
         self,
-        adata: ad.AnnData,
-        perturbation: str,
-        dose: str | None = None,
-        *,
-        cell_type: str | None = None,
-        seed: int = 0,
-    ) -> ad.AnnData:
+        contexts: Sequence[str] | None = None,
+        genes: Sequence[str] | None = None,
+        perturbations: Sequence[str] | None = None,
+    ) -> "WorldModel":
+        """Return the model for some contexts and perturbations, on the genes that these contexts measured, or on some.
+
+        A run asks for what its scenario names. A model that is small may return itself, whole.
+        """
+        return self
+
+    def predict(self, adata: ad.AnnData, perturbation: str, dose: str | None = None, **options: Any) -> ad.AnnData:
         """Return what these very cells would hold under a perturbation (`twin.model.prediction.predict`)."""
-        return predict(self, adata, perturbation, dose, cell_type=cell_type, seed=seed)
+        return predict(self, adata, perturbation, dose, **options)
 
     def kappa(self) -> float:
         """Return the turnover scale: at the assay's time the snapshot is reached to 95 %.

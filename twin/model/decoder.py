@@ -17,11 +17,36 @@ from twin.kernels.random import Streams
 from twin.kernels.reveal import couple, reveal
 from twin.kernels.tokens import counts_of, tokens_of
 from twin.model.contract import Condition, Counts
-from twin.model.network import Inputs, LatentNetwork
+from twin.model.network import NOT_MEASURED, GeneTables, Inputs, LatentNetwork, log_odds
 
 Float = NDArray[np.float64]
 
 PAD = 256  # rows a pass is padded to
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What is done to a set of cells: shifts of log μ by arm and context, and how strongly each cell feels each arm.
+
+    table : (arm, context, gene) float32. context : (cell,) index into the table's contexts. strength : (cell, arm).
+    """
+
+    table: NDArray[np.float32]
+    context: NDArray[np.int64]
+    strength: Float
+
+    def rows(self, rows: slice) -> "Effects":
+        """Return those of some cells."""
+        return Effects(self.table, self.context[rows], self.strength[rows])
+
+    def shift(self, genes: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float32]:
+        """Return the shift of each cell, (cell, gene)."""
+        n_genes = self.table[:, :, genes].shape[2]
+        out = np.zeros((len(self.context), n_genes), np.float32)
+        for a in range(self.table.shape[0]):
+            felt = np.flatnonzero(self.strength[:, a])
+            out[felt] += self.strength[felt, a, None].astype(np.float32) * self.table[a][self.context[felt]][:, genes]
+        return out
 
 
 @dataclass(frozen=True)
@@ -33,10 +58,6 @@ class _Heads:
     value_bias: NDArray[np.float32]
     table: NDArray[np.float32]
     level_value: Float
-    hurdle_effect: NDArray[np.float32]
-    value_effect: NDArray[np.float32]
-    residual_hurdle: NDArray[np.float32]
-    residual_value: NDArray[np.float32]
 
 
 class Decoder:
@@ -50,17 +71,52 @@ class Decoder:
     def _heads(self) -> _Heads:
         net = self.net
         with torch.no_grad():
+            g = self._tables
             return _Heads(
-                net.theta().numpy(),
-                net.hurdle_bias.detach().numpy(),
-                net.value_bias.detach().numpy(),
-                net.level_table().numpy(),
+                g.theta.numpy(),
+                g.hurdle_bias.numpy(),
+                g.value_bias.numpy(),
+                net.level_table(g).numpy(),
                 net.level_value.numpy().astype(np.float64),
-                net.hurdle_effect.numpy(),
-                net.value_effect.numpy(),
-                net.effect_hurdle.detach().numpy(),
-                net.effect_value.detach().numpy(),
             )
+
+    @cached_property
+    def _tables(self) -> GeneTables:
+        with torch.no_grad():
+            g = self.net.tables()
+            return GeneTables(**{key: value.detach() for key, value in vars(g).items()})
+
+    @cached_property
+    def _contexts(self) -> tuple[Tensor, Tensor]:
+        """Every context's vector, and the code of all its genes masked, (context, …) each."""
+        with torch.no_grad():
+            g = self._tables
+            vectors = self.net.context_vectors(g, torch.arange(self.net.config.n_contexts))
+            measured = (g.log_rate > NOT_MEASURED / 2).float()
+            masked = measured @ g.code_in / measured.sum(dim=1).clamp(min=1.0).sqrt()[:, None]
+            return vectors, masked
+
+    def encode(
+        self, counts: Counts, condition: Condition, shift: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the mean of q(z | x, context, condition), (cell, latent); shift (cell, gene) of what was done."""
+        out = np.zeros((condition.n, self.net.config.latent), dtype=np.float32)
+        g = self._tables
+        for rows in slices(condition.n):
+            part = counts[rows]
+            with torch.no_grad():
+                depth = tensor(np.log(np.maximum(condition.depth[rows], 1.0)))
+                visible = self.net.visible_sum(
+                    g,
+                    torch.from_numpy(part.indptr.astype(np.int64)),
+                    torch.from_numpy(part.indices.astype(np.int64)),
+                    tensor(part.data),
+                    depth,
+                )
+                code = torch.zeros_like(visible) if shift is None else self.net.effect_code(g, tensor(shift[rows]))
+                context = self._contexts[0][torch.from_numpy(condition.context[rows].astype(np.int64))]
+                out[rows] = self.net.encode(visible, context, depth, code)[0].numpy()
+        return out
 
     # -- the contract ---------------------------------------------------------------------------------------
 
@@ -69,7 +125,7 @@ class Decoder:
         counts: Counts,
         z: NDArray[np.float32],
         condition: Condition,
-        h: Float,
+        effects: Effects,
         streams: Streams,
         purpose: str,
         *,
@@ -79,20 +135,20 @@ class Decoder:
         """Replace the due genes (all, without `due`) by draws from p(x | z, condition) in `steps` rounds.
 
         With several rounds each reveals a random share of the genes, given those revealed before; what the cell
-        held before is no evidence. h : (cell, perturbation) strengths of the effects.
+        held before is no evidence.
         """
         due = np.ones(self.n_genes) if due is None else due
         word = purpose if steps == 1 else purpose + " due"  # the stream that says which genes are due
         if steps == 1:
             key = streams.stream(purpose).key
             drawn = [
-                self._reveal(counts[rows], z[rows], condition.rows(rows), h[rows], due, key)
+                self._reveal(counts[rows], z[rows], condition.rows(rows), effects.rows(rows), due, key)
                 for rows in slices(condition.n)
             ]
             result = sp.vstack(drawn, format="csr") if drawn else counts.copy()
         else:
             blank = sp.csr_array((condition.n, self.n_genes), dtype=np.int32)
-            result = self._rounds(blank, z, condition, h, streams, purpose, steps)
+            result = self._rounds(blank, z, condition, effects, streams, purpose, steps)
             if (due < 1.0).any():
                 chosen = streams.stream(word).uniform(condition.ids, self.n_genes) < due
                 result = _merge(counts, result, chosen)
@@ -100,24 +156,21 @@ class Decoder:
         fresh = streams.stream(word).uniform_at(owner, gene.astype(np.uint64)) < due[gene]
         return self._clamped(result, condition, fresh, streams)
 
-    def move(self, counts: Counts, z: NDArray[np.float32], condition: Condition, h: Float, streams: Streams) -> Counts:
-        """Move cells from the control law to that of strengths h (cell, perturbation), along equal quantiles."""
+    def move(
+        self, counts: Counts, z: NDArray[np.float32], condition: Condition, effects: Effects, streams: Streams
+    ) -> Counts:
+        """Move cells from the control law to the treated one, along equal quantiles."""
         heads = self._heads
         key = np.uint64(streams.stream("perturb").key)
         parts = []
         for rows in slices(condition.n):
             some = condition.rows(rows)
-            inputs, log_mean = self.log_mean(z[rows], some, np.zeros_like(h[rows]))
-            with torch.no_grad():
-                shifted = Inputs(inputs.z, inputs.context, inputs.log_depth, tensor(h[rows]))
-                hurdle, value = (t.numpy() for t in self.net.effects(shifted))
             part = counts[rows]
             indptr, gene, token = couple(
                 key,
                 some.ids,
-                log_mean,
-                hurdle,
-                value,
+                self.log_mean(z[rows], some),
+                effects.rows(rows).shift(),
                 heads.theta,
                 heads.hurdle_bias,
                 heads.value_bias,
@@ -133,23 +186,21 @@ class Decoder:
         return self._clamped(result, condition, np.ones(len(owner), dtype=np.bool_), streams)
 
     @torch.no_grad()
-    def expected(self, z: NDArray[np.float32], condition: Condition, h: Float, genes: Sequence[int]) -> Float:
+    def expected(self, z: NDArray[np.float32], condition: Condition, effects: Effects, genes: Sequence[int]) -> Float:
         """Return P(count > 0) · E[value] over depth, per 10,000 counts, (cell, gene)."""
         out = np.zeros((condition.n, len(genes)))
         if condition.n == 0 or len(genes) == 0:
             return out
-        wanted = torch.as_tensor(list(genes), dtype=torch.int64)
-        table = self.net.level_table(wanted)
+        wanted = np.asarray(list(genes), dtype=np.intp)
+        at = torch.from_numpy(wanted.astype(np.int64))
+        g = self._tables
+        table, theta = self.net.level_table(g, at), g.theta[at]
         for rows in slices(condition.n):
             some = condition.rows(rows)
-            inputs, log_mean = self.log_mean(z[rows], some, h[rows])
-            mean = torch.from_numpy(log_mean[:, list(genes)])
-            hurdle, value = self._effects_at(inputs, wanted)
-            theta = self.net.theta()[wanted]
+            mean = torch.from_numpy(self.log_mean(z[rows], some)[:, wanted] + effects.rows(rows).shift(wanted))
             hazard = theta * torch.log1p(torch.exp(mean) / theta)
-            positive = -torch.expm1(-hazard * torch.exp(self.net.hurdle_bias[wanted] + hurdle))
-            log_value = mean + self.net.value_bias[wanted] + value
-            odds = -torch.log1p(theta * torch.exp(-log_value.clamp(-12.0, 12.0)))
+            positive = -torch.expm1(-hazard * torch.exp(g.hurdle_bias[at]))
+            odds = log_odds(mean + g.value_bias[at], theta)
             weights = torch.softmax(table + odds[..., None] * self.net.level_value, dim=-1)
             average = (weights * self.net.level_value).sum(dim=-1)
             out[rows] = (positive * average).numpy() * (1e4 / some.depth[:, None])
@@ -162,7 +213,7 @@ class Decoder:
         counts: Counts,
         z: NDArray[np.float32],
         condition: Condition,
-        h: Float,
+        effects: Effects,
         streams: Streams,
         purpose: str,
         steps: int,
@@ -178,7 +229,7 @@ class Decoder:
                     part,
                     z[rows],
                     some,
-                    h[rows],
+                    effects.rows(rows),
                     np.ones(self.n_genes),
                     streams.stream(purpose, k).key,
                     seen=(part, masked) if k else None,
@@ -191,10 +242,12 @@ class Decoder:
         self,
         z: NDArray[np.float32],
         condition: Condition,
-        h: Float,
         seen: tuple[Counts, NDArray[np.bool_]] | None = None,
-    ) -> tuple[Inputs, NDArray[np.float32]]:
-        """Return decoder inputs and log μ without effects, (cell, gene); rows padded to `PAD`."""
+    ) -> NDArray[np.float32]:
+        """Return log μ without effects, (cell, gene); passes are padded to `PAD` rows.
+
+        seen : counts so far and (cell, gene) which genes are still masked; None: all are.
+        """
         n = condition.n
         padded = max(PAD, n)
 
@@ -202,59 +255,47 @@ class Decoder:
             return np.concatenate([x, np.zeros((padded - n, *x.shape[1:]), x.dtype)])
 
         with torch.no_grad():
+            g = self._tables
             depth = tensor(pad(np.log(np.maximum(condition.depth, 1.0))))
-            visible = masked = None
+            context = torch.from_numpy(pad(condition.context.astype(np.int64)).astype(np.int64))
+            vectors, all_masked = self._contexts
+            visible, masked = None, all_masked[context]
             if seen is not None:
                 part, mask = seen
                 indptr = np.concatenate([part.indptr, np.full(padded - n, part.indptr[-1])])
                 visible = self.net.visible_sum(
+                    g,
                     torch.from_numpy(indptr.astype(np.int64)),
                     torch.from_numpy(part.indices.astype(np.int64)),
-                    torch.from_numpy(part.data.astype(np.float32)),
+                    tensor(part.data),
                     depth,
                 )
-                masked = self.net.masked_sum(tensor(pad(mask.astype(np.float32))))
-            context = torch.from_numpy(pad(condition.context.astype(np.int64)).astype(np.int64))
-            whole = Inputs(tensor(pad(z)), context, depth, tensor(pad(h)), visible, masked)
-            log_mean = self.net.log_mean(whole, self.net.hidden(whole))[:n].numpy()
-        inputs = Inputs(whole.z[:n], context[:n], depth[:n], whole.strength[:n])
-        return inputs, log_mean
-
-    def _effects_at(self, inputs: Inputs, genes: Tensor) -> tuple[Tensor, Tensor]:
-        w = self.net.effect_hidden(inputs.z, inputs.context, inputs.strength)
-        hurdle, value = w @ self.net.effect_hurdle[genes].T, w @ self.net.effect_value[genes].T
-        for p in range(inputs.strength.shape[1]):
-            h = inputs.strength[:, p, None]
-            hurdle = hurdle + h * self.net.hurdle_effect[p, inputs.context][:, genes]
-            value = value + h * self.net.value_effect[p, inputs.context][:, genes]
-        return hurdle, value
+                measured = (g.log_rate > NOT_MEASURED / 2).float()[context]
+                hidden = tensor(pad(mask.astype(np.float32))) * measured
+                masked = hidden @ g.code_in / measured.sum(dim=1).clamp(min=1.0).sqrt()[:, None]
+            whole = Inputs(tensor(pad(z)), context, vectors[context], depth, visible, masked)
+            return np.asarray(self.net.log_mean(g, whole, self.net.hidden(whole))[:n].numpy())
 
     def _reveal(
         self,
         counts: Counts,
         z: NDArray[np.float32],
         condition: Condition,
-        h: Float,
+        effects: Effects,
         due: Float,
         key: int,
         seen: tuple[Counts, NDArray[np.bool_]] | None = None,
     ) -> Counts:
-        inputs, log_mean = self.log_mean(z, condition, h, seen)
         heads = self._heads
-        with torch.no_grad():
-            hidden = self.net.effect_hidden(inputs.z, inputs.context, inputs.strength).numpy()
+        felt = np.flatnonzero(effects.strength.any(axis=0))
         indptr, gene, token = reveal(
             np.uint64(key),
             condition.ids,
             np.ascontiguousarray(due, dtype=np.float64),
-            log_mean,
-            heads.hurdle_effect,
-            heads.value_effect,
-            np.ascontiguousarray(h, dtype=np.float64),
-            condition.context.astype(np.int64),
-            heads.residual_hurdle,
-            heads.residual_value,
-            hidden,
+            self.log_mean(z, condition, seen),
+            np.ascontiguousarray(effects.table[felt]),
+            np.ascontiguousarray(effects.strength[:, felt]),
+            effects.context,
             heads.theta,
             heads.hurdle_bias,
             heads.value_bias,

@@ -13,59 +13,92 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
+from twin.data.contexts import Context
 from twin.errors import InputError
-from twin.model.contract import Perturbation
-from twin.model.masked import MaskedDiffusion, ModelCard
-from twin.model.network import LatentNetwork, NetworkConfig
+from twin.model.backbones.files import load_backbone
+from twin.model.backbones.sizes import KINDS
+from twin.model.condition import Perturbation
+from twin.model.contract import WorldModel
+from twin.model.family_files import (
+    FamilyDocument,
+    family_document,
+    family_of,
+    family_tensors,
+    features_of,
+    features_tensors,
+)
+from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
+from twin.model.network import NOT_MEASURED, LatentNetwork, NetworkConfig
+from twin.model.treatments import Treatment
 
-FORMAT = 1
+FORMAT = 2
 
 
-class _Card(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
+
+class _Card(_Document):
     name: str
     sources: tuple[str, ...] = ()
     n_cells: int = 0
     holdout: float = 0.0
     training: dict[str, float] = {}
+    notes: tuple[str, ...] = ()
+    support: tuple[float, float] | None = None
+    kappa: float | None = None
 
 
-class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Config(_Document):
     format: int
     backbone: str
     network: NetworkConfig
     card: _Card
 
 
-class _Perturbation(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Perturbation(_Document):
     name: str
     kind: str
-    reference_nanomolar: float | None
+    reference_nanomolar: float
     reference_text: str
-    ec50_nanomolar: float | None
+    ec50_nanomolar: float
     hill: float
     times_h: tuple[float, ...]
     cells: dict[str, int]
 
 
-class _Conditions(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class _Context(_Document):
+    name: str
+    cell_type: str
+    tissue: str
+    species: str
+    technology: str
+    files: tuple[int, ...]
 
-    contexts: tuple[str, ...]
+
+class _Treatment(_Document):
+    family: int
+    arm: int  # index into the family's arms
+    agents: tuple[int, ...]
+
+
+class _Conditions(_Document):
+    contexts: tuple[_Context, ...]
     composition: tuple[float, ...]
     perturbations: tuple[_Perturbation, ...]
+    families: tuple[FamilyDocument, ...]
+    treatments: tuple[_Treatment, ...]
+    features: tuple[str, ...] = ()
 
 
 def save_checkpoint(model: MaskedDiffusion, folder: Path, card: str = "") -> None:
@@ -76,74 +109,109 @@ def save_checkpoint(model: MaskedDiffusion, folder: Path, card: str = "") -> Non
     InputError
         If the folder cannot be written.
     """
-    part = folder.with_name(f".{folder.name}.partial")
-    try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        tensors = {k: v.detach().half().contiguous() for k, v in model.net.state_dict().items()}
-        save_file(tensors, part / "model.safetensors")
-        (part / "model.safetensors").chmod(0o644)  # safetensors leaves it to the owner alone
-        config = _Config(
-            format=FORMAT,
-            backbone="latent",
-            network=model.net.config,
-            card=_Card(**{**vars(model.card), "training": dict(model.card.training)}),
-        )
-        (part / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
-        rows = (f"{g}\t{h:g}\n" for g, h in zip(model.genes, model.half_life, strict=True))
-        (part / "genes.tsv").write_text("gene\thalf_life_h\n" + "".join(rows))
-        (part / "conditions.json").write_text(_conditions(model).model_dump_json(indent=1) + "\n")
-        if card:
-            (part / "card.md").write_text(card)
-        part.replace(folder)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)  # nothing is left of it where all went well
-
-
-def _conditions(model: MaskedDiffusion) -> _Conditions:
-    return _Conditions(
-        contexts=model.contexts,
-        composition=tuple(float(f"{x:.6g}") for x in model.composition),
+    known = model.knowledge
+    state = dict(model.net.state_dict())
+    tensors = _packed_rates(state.pop("log_rate"))
+    tensors |= {f"net.{k}": v.detach().half().contiguous() for k, v in state.items()}
+    for i, family in enumerate(known.families):
+        tensors |= {f"family.{i}.{k}": v for k, v in family_tensors(family).items()}
+    tensors |= features_tensors(known.features)
+    config = _Config(
+        format=FORMAT,
+        backbone="latent",
+        network=model.net.config,
+        card=_Card(**{**vars(model.card), "training": dict(model.card.training)}),
+    )
+    arms = [[arm.key for arm in family.arms] for family in known.families]
+    conditions = _Conditions(
+        contexts=tuple(_Context(**vars(c)) for c in known.contexts),
+        composition=tuple(known.composition.tolist()),
         perturbations=tuple(
             _Perturbation(
                 name=p.name,
                 kind=p.kind,
-                reference_nanomolar=p.reference if np.isfinite(p.reference) else None,
+                reference_nanomolar=p.reference,
                 reference_text=p.reference_text,
-                ec50_nanomolar=p.ec50 if np.isfinite(p.ec50) else None,
+                ec50_nanomolar=p.ec50,
                 hill=p.hill,
                 times_h=p.times,
-                cells={k: v for k, v in p.cells.items() if v},
+                cells=p.cells,
             )
-            for p in model.perturbations
+            for p in known.perturbations
         ),
+        families=tuple(family_document(family) for family in known.families),
+        treatments=tuple(
+            _Treatment(family=t.family, arm=arms[t.family].index(t.arm.key), agents=t.agents) for t in known.treatments
+        ),
+        features=tuple(known.features.names),
     )
+    rows = [f"{g}\t{h:g}" for g, h in zip(known.genes, known.half_life, strict=True)]
+    part = folder.with_name(f".{folder.name}.partial")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        save_file(tensors, part / "model.safetensors")
+        (part / "model.safetensors").chmod(0o644)  # safetensors leaves it to the owner alone
+        (part / "config.json").write_text(config.model_dump_json(indent=1) + "\n")
+        (part / "genes.tsv").write_text("\n".join(["gene\thalf_life_h", *rows]) + "\n")
+        (part / "conditions.json").write_text(conditions.model_dump_json(indent=1) + "\n")
+        (part / "card.md").write_text(card)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def load_checkpoint(folder: Path) -> MaskedDiffusion:
-    """Read a checkpoint folder.
+def _packed_rates(log_rate: Tensor) -> dict[str, Tensor]:
+    """Return the measured rates alone: contexts that measured the same genes share one list of them."""
+    known = (log_rate > NOT_MEASURED / 2).numpy()
+    masks, which = np.unique(np.packbits(known, axis=1), axis=0, return_inverse=True)
+    return {
+        "rates.measured": torch.from_numpy(masks),
+        "rates.which": torch.from_numpy(which.ravel().astype(np.int32)),
+        "rates.value": log_rate[torch.from_numpy(known)].half(),
+    }
+
+
+def _unpacked_rates(tensors: dict[str, Tensor], n_genes: int) -> Tensor:
+    masks = np.unpackbits(tensors["rates.measured"].numpy(), axis=1)[:, :n_genes].astype(np.bool_)
+    known = torch.from_numpy(masks[tensors["rates.which"].numpy()])
+    out = torch.full(known.shape, NOT_MEASURED)
+    out[known] = tensors["rates.value"].float()
+    return out
+
+
+def load_any(folder: Path) -> WorldModel:
+    """Read a checkpoint folder of any backbone.
 
     Raises
     ------
     InputError
-        If a file or a tensor is missing, damaged or of another shape.
+        If it is not there, is of another format, or is damaged.
     """
-    for name in ("model.safetensors", "config.json", "genes.tsv", "conditions.json"):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} is no checkpoint: {name} is not there")
     try:
-        config = _Config.model_validate_json((folder / "config.json").read_text())
-        conditions = _Conditions.model_validate_json((folder / "conditions.json").read_text())
+        backbone = json.loads((folder / "config.json").read_text()).get("backbone")
+    except (OSError, ValueError, AttributeError):
+        backbone = None  # what is wrong is said below
+    if backbone in KINDS:
+        return load_backbone(folder)
+    return load_checkpoint(folder)
+
+
+def load_checkpoint(folder: Path) -> MaskedDiffusion:
+    """Read a checkpoint folder of the latent backbone.
+
+    Raises
+    ------
+    InputError
+        If it is not there, is of another format, or is damaged.
+    """
+    config, conditions = _documents(folder)
+    try:
         tensors = load_file(folder / "model.safetensors")
-    except (ValidationError, json.JSONDecodeError, SafetensorError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"checkpoint {folder} is damaged: {str(error).splitlines()[0]}") from error
-    if config.format != FORMAT or config.backbone != "latent":
-        raise InputError(
-            f"checkpoint {folder} has format {config.format} and backbone {config.backbone!r}; "
-            f"this version reads format {FORMAT} and 'latent'"
-        )
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"checkpoint {folder} is damaged: model.safetensors cannot be read ({error})") from error
     genes, half_life = _read_genes(folder / "genes.tsv")
     if len(genes) != config.network.n_genes or len(conditions.contexts) != config.network.n_contexts:
         raise InputError(
@@ -151,36 +219,90 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
             f"the network has {config.network.n_genes} and {config.network.n_contexts}"
         )
     net = LatentNetwork(config.network)
-    for name, own in net.state_dict().items():
+    shapes = {f"net.{k}": tuple(v.shape) for k, v in net.state_dict().items() if k != "log_rate"}
+    shapes |= {"rates.which": (len(conditions.contexts),)}
+    for i, family in enumerate(conditions.families):
+        shapes |= {f"family.{i}.{k}": shape for k, shape in family.shapes().items()}
+    for name in ("rates.measured", "rates.value"):
+        shapes[name] = tuple(tensors[name].shape) if name in tensors else ()
+    for name, shape in shapes.items():
         if name not in tensors:
             raise InputError(f"checkpoint {folder} is damaged: tensor {name} is missing")
-        if tensors[name].shape != own.shape:
+        if tuple(tensors[name].shape) != shape:
             raise InputError(
-                f"checkpoint {folder} is damaged: tensor {name} has shape {tuple(tensors[name].shape)}, "
-                f"not {tuple(own.shape)}"
+                f"checkpoint {folder} is damaged: tensor {name} has shape {tuple(tensors[name].shape)}, not {shape}"
             )
-    net.load_state_dict({k: v.to(torch.float32) for k, v in tensors.items()})
+    state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
+    net.load_state_dict({**state, "log_rate": _unpacked_rates(tensors, len(genes))})
+    families = tuple(
+        family_of(document, {k.split(".", 2)[2]: v for k, v in tensors.items() if k.startswith(f"family.{i}.")})
+        for i, document in enumerate(conditions.families)
+    )
     perturbations = tuple(
         Perturbation(
             p.name,
             p.kind,
-            float("nan") if p.reference_nanomolar is None else p.reference_nanomolar,
+            p.reference_nanomolar,
             p.reference_text,
-            float("nan") if p.ec50_nanomolar is None else p.ec50_nanomolar,
+            p.ec50_nanomolar,
             p.hill,
             p.times_h,
             dict(p.cells),
         )
         for p in conditions.perturbations
     )
-    card = ModelCard(**config.card.model_dump())
-    composition = np.asarray(conditions.composition)
-    return MaskedDiffusion(net, genes, conditions.contexts, composition, perturbations, card, half_life)
+    knowledge = Knowledge(
+        genes,
+        tuple(Context(**c.model_dump()) for c in conditions.contexts),
+        np.asarray(conditions.composition),
+        perturbations,
+        families,
+        tuple(Treatment(families[t.family].arms[t.arm], t.family, t.agents) for t in conditions.treatments),
+        half_life,
+        features_of(conditions.features, tensors),
+    )
+    return MaskedDiffusion(net, knowledge, ModelCard(**config.card.model_dump()))
 
 
-def _read_genes(file: Path) -> tuple[tuple[str, ...], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def _documents(folder: Path) -> tuple[_Config, _Conditions]:
+    if not folder.is_dir():
+        raise InputError(f"checkpoint {folder} is not there")
+    try:
+        raw: dict[str, Any] = json.loads((folder / "config.json").read_text())
+        if raw.get("format") != FORMAT or raw.get("backbone") != "latent":
+            raise InputError(
+                f"checkpoint {folder} has format {raw.get('format')} and backbone {raw.get('backbone')!r}; this twin "
+                f"reads format {FORMAT}, latent: train it anew"
+            )
+        return (
+            _Config.model_validate_json((folder / "config.json").read_text()),
+            _Conditions.model_validate_json((folder / "conditions.json").read_text()),
+        )
+    except OSError as error:
+        raise InputError(f"{folder} is no checkpoint: {Path(str(error.filename)).name} is not there") from error
+    except (ValidationError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(f"checkpoint {folder} is damaged: config.json or conditions.json: {first}") from error
+
+
+def _read_genes(file: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    try:
+        lines = file.read_text().splitlines()[1:]
+    except OSError as error:
+        raise InputError(f"{file.parent} is no checkpoint: genes.tsv is not there") from error
+    return read_half_lives(lines, file)
+
+
+def read_half_lives(lines: list[str], file: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Return genes and the half-lives of their messages in h, from lines of "gene, tab, hours" below a heading.
+
+    Raises
+    ------
+    InputError
+        If a line does not say a gene and a positive number.
+    """
     genes, half_life = [], []
-    for number, line in enumerate(file.read_text().splitlines()[1:], start=2):
+    for number, line in enumerate(lines, start=2):
         parts = line.split("\t")
         try:
             hours = float(parts[1])

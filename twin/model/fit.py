@@ -1,321 +1,287 @@
-"""From measured cells to a world model: axis, contexts, measured effects, training, priors."""
+"""From measured cells to a world model: measured tables, training, priors, calibration."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from twin.data.agents import AGENTS, DEFAULT_EC50_SHARE, to_nanomolar
-from twin.data.counts import CountData, held_out, is_control, onto_axis
+from twin.data.agents import AGENTS, DEFAULT_EC50_SHARE
+from twin.data.counts import held_out
+from twin.data.experiment import Experiment
 from twin.errors import InputError
 from twin.kernels.random import Streams
-from twin.model.contract import Condition, Perturbation
-from twin.model.effects import log_rates, measure, summarise
-from twin.model.masked import BORROWED, MaskedDiffusion, ModelCard
-from twin.model.network import LatentNetwork, NetworkConfig
-from twin.model.training import Step, TrainingCells, TrainingConfig, batch_of, batches, train
-from twin.units import concentration, quantity
+from twin.model.backbones.fitting import fit_tokens
+from twin.model.backbones.sizes import configuration
+from twin.model.backbones.world import Names, TokenWorldModel
+from twin.model.contract import HALF_LIFE, Condition, Perturbation
+from twin.model.groups import dispersion, summarise
+from twin.model.likeness import NO_FEATURES, Features
+from twin.model.masked import BORROWED, Knowledge, MaskedDiffusion, ModelCard
+from twin.model.measured import Measured, measure, treatments_of
+from twin.model.network import NOT_MEASURED, LatentNetwork, NetworkConfig
+from twin.model.training import Runtime, Step, TrainingCells, TrainingConfig, batch_of, batches, train
 
-LEAST_CELLS = 5  # control cells that make a context
-CALIBRATION_CELLS = 256  # sampled a context to calibrate library sizes; our choice
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which obs columns say what, where the convention does not find them."""
-
-    cell_type: str | None = None
-    condition: str | None = None
-    control: str | None = None
+CALIBRATION_CELLS = 128  # sampled a context to calibrate library sizes; our choice
+CALIBRATION_ROUNDS = 3
+CONTEXT_WIDTH = 64  # of a token backbone's context vector; our choice
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """Cells of all files on one gene axis, with what was done to them.
-
-    counts (cell, gene); measured (file, gene); file, context (cell,); treatment (cell,) index into
-    perturbations or −1; names (cell,) obs names; row (cell,) row in its file.
-    """
-
-    counts: sp.csr_array
-    measured: NDArray[np.bool_]
-    file: NDArray[np.intp]
-    genes: tuple[str, ...]
-    contexts: tuple[str, ...]
-    context: NDArray[np.intp]
-    perturbations: tuple[Perturbation, ...]
-    treatment: NDArray[np.intp]
-    names: tuple[str, ...]
-    row: NDArray[np.intp]
-    sources: tuple[str, ...]
-
-    def take(self, rows: NDArray[np.bool_]) -> "Experiment":
-        """Return some of the cells, on the same axes."""
-        keep = np.flatnonzero(rows)
-        return Experiment(
-            self.counts[keep],
-            self.measured,
-            self.file[keep],
-            self.genes,
-            self.contexts,
-            self.context[keep],
-            self.perturbations,
-            self.treatment[keep],
-            tuple(self.names[i] for i in keep),
-            self.row[keep],
-            self.sources,
+def perturbations_of(data: Experiment) -> tuple[Perturbation, ...]:
+    """Return the single perturbations of an experiment, those of combinations included, by name."""
+    found = []
+    for name in sorted({agent.name for arm in data.arms for agent in arm.agents}):
+        mine = [i for i, arm in enumerate(data.arms) if any(a.name == name for a in arm.agents)]
+        alone = [data.arms[i] for i in mine if len(data.arms[i].agents) == 1]
+        agents = [a.agents[0] for a in alone] or [a for i in mine for a in data.arms[i].agents if a.name == name]
+        doses = [a.dose for a in agents if np.isfinite(a.dose)]
+        times = {arm.time for arm in alone or (data.arms[i] for i in mine) if np.isfinite(arm.time)}
+        reference = max(doses, default=float("nan"))
+        known = AGENTS.get(name)
+        rows = np.isin(data.arm, mine)
+        seen = np.bincount(data.context[rows], minlength=len(data.contexts))
+        found.append(
+            Perturbation(
+                name=name,
+                kind=agents[0].kind,
+                reference=reference,
+                reference_text=next((a.dose_text for a in agents if a.dose == reference), agents[0].dose_text)
+                or "unknown",
+                ec50=known.ec50 if known else DEFAULT_EC50_SHARE * min(doses, default=float("nan")),
+                hill=known.hill if known else 1.0,
+                times=tuple(sorted(times)),
+                cells={data.contexts[c].name: int(n) for c, n in enumerate(seen) if n},
+            )
         )
-
-    def training_cells(self) -> TrainingCells:
-        """Return what the training loop reads."""
-        strength = np.zeros((len(self.context), len(self.perturbations)), np.float32)
-        treated = np.flatnonzero(self.treatment >= 0)
-        strength[treated, self.treatment[treated]] = 1.0
-        return TrainingCells(self.counts, self.measured, self.file, self.context, strength)
+    return tuple(found)
 
 
-def assemble(files: Sequence[CountData], columns: Columns = Columns()) -> Experiment:
-    """Join files of raw counts into one experiment; the first file's genes lead the axis.
+def training_cells(data: Experiment, model: MaskedDiffusion | None = None) -> TrainingCells:
+    """Return what the training loop reads; `model` gives the shifts of treated cells."""
+    arms = {arm.key: i for i, arm in enumerate(data.arms)}
+    strength = np.zeros((data.n_cells, len(arms)), np.float32)
+    treated = np.flatnonzero(data.arm >= 0)
+    strength[treated, data.arm[treated]] = 1.0
+    shifts = {}
+    if model is not None:
+        pairs = {(int(a), int(c)) for a, c in zip(data.arm[treated], data.context[treated], strict=True)}
+        column = {t.arm.key: i for i, t in enumerate(model.knowledge.treatments)}
+        for a, c in pairs:
+            if data.arms[a].key in column:
+                shifts[a, c] = _whole_shift(model, column[data.arms[a].key], c)
+    return TrainingCells(data.counts, data.measured, data.file, data.context, strength, data.depth, shifts)
 
-    Raises
-    ------
-    InputError
-        If a file has no cell type or condition column, or no control cells.
-    """
-    genes = list(files[0].genes)
-    known = set(genes)
-    for data in files[1:]:
-        genes += [gene for gene in data.genes if gene not in known]
-        known.update(data.genes)
-    parts = [onto_axis(data, genes) for data in files]
-    types = [data.column("cell_type", columns.cell_type) for data in files]
-    conditions = [data.column("condition", columns.condition) for data in files]
-    controls = [is_control(c, columns.control) for c in conditions]
-    for data, control, condition in zip(files, controls, conditions, strict=True):
-        if not control.any():
-            raise InputError(
-                f"{data.source}: no control cells: conditions are {', '.join(sorted(set(condition))[:6])}; "
-                "name the control with --control"
-            )
-    cell_type, condition = np.concatenate(types), np.concatenate(conditions)
-    control = np.concatenate(controls)
-    names, n = np.unique(cell_type[control], return_counts=True)
-    contexts = tuple(str(name) for name, m in zip(names, n, strict=True) if m >= LEAST_CELLS)
-    keep = np.isin(cell_type, contexts)
-    place = {name: i for i, name in enumerate(contexts)}
-    treatments = sorted(set(condition[~control & keep]))
-    file = np.concatenate([np.full(d.n_cells, i) for i, d in enumerate(files)])
-    code = {name: i for i, name in enumerate(treatments)}
-    treatment = np.array([-1 if k else code.get(c, -1) for c, k in zip(condition, control, strict=True)])
-    perturbations = tuple(
-        _perturbation(name, files, conditions, cell_type[(condition == name) & ~control]) for name in treatments
-    )
-    everything = Experiment(
-        sp.vstack([counts for counts, _ in parts], format="csr"),
-        np.stack([measured for _, measured in parts]),
-        file,
-        tuple(genes),
-        contexts,
-        np.array([place.get(str(t), 0) for t in cell_type]),
+
+def fit_backbone(
+    data: Experiment,
+    kind: str,
+    size: str,
+    training: TrainingConfig,
+    *,
+    holdout: float = 0.0,
+    name: str = "trained",
+    runtime: Runtime = Runtime(),  # noqa: B008 - frozen
+    state_file: Path | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> TokenWorldModel:
+    """Train a `patches` or `lingshu` backbone of a named size; parameters as `fit`."""
+    seen = data.take(~held_out(data.names, holdout)) if holdout else data
+    perturbations = perturbations_of(seen)
+    place = {p.name: i for i, p in enumerate(perturbations)}
+    strength = np.zeros((seen.n_cells, len(perturbations)), np.float32)
+    for i in np.flatnonzero(seen.arm >= 0):
+        strength[i, [place[agent.name] for agent in seen.arms[seen.arm[i]].agents]] = 1.0
+    cells = TrainingCells(seen.counts, seen.measured, seen.file, seen.context, strength, seen.depth)
+    composition = np.bincount(seen.context[seen.arm < 0], minlength=len(data.contexts)).astype(np.float64)
+    names = Names(
+        name,
+        tuple(data.genes),
+        tuple(c.name for c in data.contexts),
+        composition / max(composition.sum(), 1.0),
         perturbations,
-        treatment,
-        tuple(str(name) for data in files for name in data.obs.index),
-        np.concatenate([np.arange(data.n_cells) for data in files]),
-        tuple(Path(data.source).name for data in files),
+        np.full(len(data.genes), HALF_LIFE),
+        data.sources,
+        seen.n_cells,
     )
-    return everything.take(keep)
-
-
-def _perturbation(
-    name: str, files: Sequence[CountData], conditions: Sequence[NDArray[np.str_]], treated: NDArray[np.str_]
-) -> Perturbation:
-    """Return what the files say of one perturbation.
-
-    Raises
-    ------
-    InputError
-        If it was given at several doses or measured at several times: they would be pooled into one effect.
-    """
-    kind, doses, times = "cytokine", set[str](), set[float]()
-    for data, condition in zip(files, conditions, strict=True):
-        obs = data.obs.iloc[np.flatnonzero(condition == name)]
-        if len(obs) == 0:
-            continue
-        if "perturbation_type" in obs:
-            kind = str(obs["perturbation_type"].iloc[0])
-        if "dose" in obs and "dose_unit" in obs:
-            pairs = obs[["dose", "dose_unit"]].dropna().drop_duplicates()
-            doses |= {f"{float(d):g} {u}" for d, u in pairs.itertuples(index=False)}
-        if "time" in obs and "time_unit" in obs:
-            pairs = obs[["time", "time_unit"]].dropna().drop_duplicates()
-            times |= {quantity(f"{float(t):g} {u}", "hour", "a time", "6 h") for t, u in pairs.itertuples(index=False)}
-    for what, found in (("doses", sorted(doses)), ("times", [f"{t:g} h" for t in sorted(times)])):
-        if len(found) > 1:
-            raise InputError(
-                f"{name} was measured at several {what} ({', '.join(found)}), and one effect is learned per condition: "
-                f"train on one of them, or give each its own name in the condition column"
-            )
-    dose_text = next(iter(doses), "")
-    reference = float("nan")
-    if dose_text:
-        try:
-            reference = to_nanomolar(name, concentration(dose_text))
-        except ValueError:
-            reference = float("nan")  # the dose has no molar meaning: strength is then 0 or 1
-    agent = AGENTS.get(name)
-    seen, n = np.unique(treated, return_counts=True)
-    return Perturbation(
-        name=name,
-        kind=kind,
-        reference=reference,
-        reference_text=dose_text or "unknown",
-        ec50=agent.ec50 if agent else DEFAULT_EC50_SHARE * reference,
-        hill=agent.hill if agent else 1.0,
-        times=tuple(sorted(times)),
-        cells={str(t): int(m) for t, m in zip(seen, n, strict=True)},
+    config = configuration(
+        kind, size, n_genes=len(data.genes), perturbation_width=max(len(perturbations), 1), context_width=CONTEXT_WIDTH
+    )
+    return fit_tokens(
+        cells,
+        names,
+        config,
+        training,
+        runtime=runtime,
+        state_file=state_file,
+        on_step=on_step,
+        on_note=on_note,
     )
 
 
-def starting_network(data: Experiment, config: NetworkConfig, seed: int) -> LatentNetwork:
-    """Return a network whose tables hold what was measured: rates, effects, profiles, depths."""
+def _whole_shift(model: MaskedDiffusion, treatment: int, context: int) -> NDArray[np.float32]:
+    """Return the shift of a treatment, for a combination with its parts'."""
+    shift = model.shift(treatment, context)
+    asked = model.knowledge.treatments[treatment]
+    if len(asked.agents) > 1:
+        alone = {t.agents: i for i, t in enumerate(model.knowledge.treatments) if t.family == asked.family}
+        for agent in asked.agents:
+            if (agent,) in alone:
+                shift = shift + model.shift(alone[agent,], context)
+    return shift
+
+
+def starting_network(
+    data: Experiment, measured: Measured, seed: int, sizes: dict[str, int] | None = None
+) -> LatentNetwork:
+    """Return a network whose tables hold what was measured: rates, depths, dispersions."""
     torch.manual_seed(seed)
-    net = LatentNetwork(config)
-    totals = np.asarray(data.counts.sum(axis=1), dtype=np.float64).ravel()
-    n = len(data.contexts)
-
-    def group(context: int, treatment: int):  # type: ignore[no-untyped-def]
-        rows = np.flatnonzero((data.context == context) & (data.treatment == treatment))
-        return summarise(data.counts[rows], data.measured[data.file[rows]], totals[rows])
-
-    control = [group(c, -1) for c in range(n)]
-    rates = log_rates(control)
-    net.log_rate.copy_(torch.from_numpy(rates))
-    net.context_code.copy_(torch.from_numpy(context_codes(rates, config.context_code)))
-    for p in range(len(data.perturbations)):
-        table = measure(control, [group(c, p) for c in range(n)], rates)
-        net.hurdle_effect[p].copy_(torch.from_numpy(table.hurdle))
-        net.value_effect[p].copy_(torch.from_numpy(table.value))
-    for c in range(n):
-        logs = np.log(np.maximum(totals[(data.context == c) & (data.treatment < 0)], 1.0))
-        net.depth_law[c] = torch.tensor([logs.mean(), max(float(logs.std()), 0.05)])
+    net = LatentNetwork(NetworkConfig(n_genes=len(data.genes), n_contexts=len(data.contexts), **(sizes or {})))
+    net.log_rate.copy_(torch.from_numpy(measured.log_rate))
+    net.log_rest.copy_(torch.from_numpy(measured.log_rest))
+    net.depth_law.copy_(torch.from_numpy(measured.depth_law))
     with torch.no_grad():
-        net.log_theta.copy_(torch.from_numpy(np.log(dispersion(data, rates, totals))))
+        net.log_theta.copy_(torch.from_numpy(np.log(_theta(data))))
     return net
 
 
-def context_codes(rates: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Return principal coordinates of log1p(CP10k) control profiles, scaled to order one, (context, width)."""
-    x = np.log1p(1e4 * np.exp(rates))
-    x = x - x.mean(axis=0)
-    u, s, _ = np.linalg.svd(x, full_matrices=False)
-    codes = np.zeros((len(rates), width))
-    k = min(width, len(s))
-    codes[:, :k] = u[:, :k] * s[:k] / max(float(s[0]), 1e-9) * np.sqrt(len(rates))
-    return codes
-
-
-def dispersion(data: Experiment, rates: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+def _theta(data: Experiment) -> NDArray[np.float64]:
     """Return each gene's negative-binomial θ within contexts, by moments over control cells, (gene,).
 
     z takes up a part of the variance, so the estimate is a start, and a low one.
     """
-    excess = np.zeros(len(data.genes))
-    square = np.zeros(len(data.genes))
+    groups = []
     for c in range(len(data.contexts)):
-        rows = np.flatnonzero((data.context == c) & (data.treatment < 0))
-        mean = np.exp(rates[c])[None, :] * totals[rows][:, None]  # (cell, gene)
-        x = data.counts[rows].toarray()
-        excess += ((x - mean) ** 2 - mean).sum(axis=0)
-        square += (mean**2).sum(axis=0)
-    # shrunk towards 0.2, the usual excess of UMI counts, by one average gene's weight; θ kept in 0.2–50; our choice
-    phi = (np.maximum(excess, 0.0) + 0.2 * square.mean()) / (square + square.mean())
-    return np.asarray(np.clip(1.0 / np.maximum(phi, 1e-2), 0.2, 50.0))
+        for f in data.contexts[c].files:
+            rows = np.flatnonzero((data.context == c) & (data.arm < 0) & (data.file == f))
+            if len(rows):
+                groups.append(summarise(data.counts[rows], data.measured[f], data.depth[rows]))
+    return np.asarray(np.clip(1.0 / dispersion(groups), 0.2, 50.0))
 
 
 def fit(
     data: Experiment,
-    training: TrainingConfig = TrainingConfig(),  # noqa: B008 - frozen
+    training: TrainingConfig | None = TrainingConfig(),  # noqa: B008 - frozen
     *,
     holdout: float = 0.0,
     name: str = "trained",
     sizes: dict[str, int] | None = None,
+    features: Features = NO_FEATURES,
+    half_life: NDArray[np.float64] | None = None,
+    start: MaskedDiffusion | None = None,
+    runtime: Runtime = Runtime(),  # noqa: B008 - frozen
     state_file: Path | None = None,
     on_step: Callable[[Step], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> MaskedDiffusion:
     """Train a world model on an experiment; cells held out by name are never seen.
 
+    Parameters
+    ----------
+    training : None: the weights stay those of `start`, and only what is measured is that of these cells.
     holdout : share of the cells kept away from tables, training and priors (`twin.data.counts.held_out`).
+    features : vectors of prior knowledge of genes, by which treatments never seen are told.
+    half_life : (gene,) of the messages, h; None: `HALF_LIFE` for all.
+    start : a trained model whose weights are the first ones (fine-tuning); genes that it does not know start anew.
     """
     seen = data.take(~held_out(data.names, holdout)) if holdout else data
-    config = NetworkConfig(
-        n_genes=len(data.genes),
-        n_contexts=len(data.contexts),
-        n_perturbations=len(data.perturbations),
-        **(sizes or {}),
+    measured = measure(seen, features, None if on_note is None else lambda text: on_note(f"effects measured: {text}"))
+    net = starting_network(
+        seen, measured, 0 if training is None else training.seed, {**_sizes_of(start), **(sizes or {})}
     )
-    net = starting_network(seen, config, training.seed)
-    cells = seen.training_cells()
-    train(net, cells, training, state_file=state_file, on_step=on_step)
-    net.eval()
-    set_priors(net, cells)
-    composition = np.bincount(seen.context[seen.treatment < 0], minlength=len(data.contexts))
-    seen_cells = [
-        {c: int(((seen.context == i) & (seen.treatment == p)).sum()) for i, c in enumerate(data.contexts)}
-        for p in range(len(data.perturbations))
-    ]
-    perturbations = tuple(
-        Perturbation(**{**vars(p), "cells": cells_of})
-        for p, cells_of in zip(data.perturbations, seen_cells, strict=True)
+    if start is not None:
+        warm(net, data.genes, start)
+    perturbations = perturbations_of(seen)
+    first = np.isin(seen.file, seen.contexts[0].files) & (seen.arm < 0)
+    composition = np.bincount(seen.context[first], minlength=len(data.contexts)).astype(np.float64)
+    knowledge = Knowledge(
+        tuple(data.genes),
+        data.contexts,
+        composition / max(composition.sum(), 1.0),
+        perturbations,
+        measured.families,
+        treatments_of(measured.treatments, [p.name for p in perturbations]),
+        np.full(len(data.genes), HALF_LIFE) if half_life is None else half_life,
+        features,
     )
     card = ModelCard(
-        name=name,
-        sources=data.sources,
-        n_cells=cells.n,
-        holdout=holdout,
-        training=training.model_dump(),
+        name, data.sources, seen.n_cells, holdout, {} if training is None else training.model_dump(), data.notes
     )
-    model = MaskedDiffusion(net, data.genes, data.contexts, composition / composition.sum(), perturbations, card)
-    return calibrate(model)
+    model = MaskedDiffusion(net, knowledge, card)
+    cells = training_cells(seen, model)
+    if training is not None:
+        train(net, cells, training, runtime=runtime, state_file=state_file, on_step=on_step, on_note=on_note)
+    net.eval()
+    set_priors(net, cells)
+    return calibrate(MaskedDiffusion(net, knowledge, card))
+
+
+def _sizes_of(start: MaskedDiffusion | None) -> dict[str, int]:
+    if start is None:
+        return {}
+    config = start.net.config.model_dump()
+    return {k: v for k, v in config.items() if k not in ("n_genes", "n_contexts")}
+
+
+def warm(net: LatentNetwork, genes: Sequence[str], start: MaskedDiffusion) -> None:
+    """Copy a trained model's weights, gene by gene, in place.
+
+    Raises
+    ------
+    InputError
+        If the two share no gene, or their sizes differ.
+    """
+    place = {gene: i for i, gene in enumerate(start.genes)}
+    ours = torch.tensor([i for i, gene in enumerate(genes) if gene in place])
+    if len(ours) == 0:
+        raise InputError(
+            f"the data share no gene with {start.name}: its genes are {', '.join(start.genes[:3])}, …; "
+            f"the data's {', '.join(list(genes)[:3])}, …"
+        )
+    theirs = torch.tensor([place[gene] for gene in genes if gene in place])
+    known = dict(start.net.named_parameters())
+    with torch.no_grad():
+        for key, own in net.named_parameters():
+            if own.shape[:1] == (len(genes),) and key not in ("levels",) and own.shape[0] == net.config.n_genes:
+                if own.shape[1:] != known[key].shape[1:]:
+                    raise InputError(f"the sizes of {start.name} and those asked for differ: {key}")
+                own[ours] = known[key][theirs]
+            elif own.shape == known[key].shape:
+                own.copy_(known[key])
+            else:
+                raise InputError(f"the sizes of {start.name} and those asked for differ: {key}")
 
 
 def calibrate(model: MaskedDiffusion) -> MaskedDiffusion:
-    """Make sampled library sizes equal the asked depth on average, untreated and at each trained dose.
+    """Make sampled library sizes equal the asked depth on average, context by context, in place.
 
-    Treated and control cells of one depth hold as many messages: what an effect adds it takes away elsewhere. Three
-    rounds of sampling and shifting each context's gain, then each effect's two tables alike.
+    Rounds of sampling and shifting each context's gain. Contexts that measured the same genes are sampled together.
     """
-    net, contexts = model.net, len(model.contexts)
-    context = np.repeat(np.arange(contexts), CALIBRATION_CELLS)
-    ids = np.arange(len(context), dtype=np.uint64)
-    arms = [None, *range(len(model.perturbations))]
-    for arm in arms:
-        dose = np.zeros((len(ids), len(model.perturbations)))
-        if arm is not None:
-            reference = model.perturbations[arm].reference
-            dose[:, arm] = reference if np.isfinite(reference) else 1.0
-        for round_ in range(3):
-            model = MaskedDiffusion(
-                net, model.genes, model.contexts, model.composition, model.perturbations, model.card, model.half_life
-            )
+    log_rate = model.net.log_rate
+    measured: dict[bytes, list[int]] = {}
+    for c in range(len(model.contexts)):
+        measured.setdefault((log_rate[c] > NOT_MEASURED / 2).numpy().tobytes(), []).append(c)
+    for contexts in measured.values():
+        small = model.focused([model.contexts[c] for c in contexts])
+        where = torch.tensor(contexts)
+        context = np.repeat(np.arange(len(contexts)), CALIBRATION_CELLS)
+        ids = np.arange(len(context), dtype=np.uint64)
+        nothing = np.zeros((len(ids), len(model.perturbations)))
+        for round_ in range(CALIBRATION_ROUNDS):
+            small = MaskedDiffusion(small.net, small.knowledge, small.card)
             streams = Streams(0, round_, 0)
-            depth = model.depths(context, ids, streams)
-            condition = Condition(ids, context, depth, dose, np.full(dose.shape, np.nan), np.ones(len(ids)))
-            counts, _ = model.sample(condition, streams)
-            drawn = np.bincount(context, weights=np.asarray(counts.sum(axis=1)).ravel(), minlength=contexts)
-            asked = np.bincount(context, weights=depth, minlength=contexts)
-            shift = torch.from_numpy(np.log(asked / np.maximum(drawn, 1.0)).clip(-1.0, 1.0)).float()
-            if arm is None:
-                net.log_gain += shift
-            else:
-                net.hurdle_effect[arm] += shift[:, None]
-                net.value_effect[arm] += shift[:, None]
-    return MaskedDiffusion(
-        net, model.genes, model.contexts, model.composition, model.perturbations, model.card, model.half_life
-    )
+            depth = small.depths(context, ids, streams)
+            condition = Condition(ids, context, depth, nothing, np.full_like(nothing, np.nan), np.ones(len(ids)))
+            counts, _ = small.sample(condition, streams)
+            on_axis = -np.expm1(small.net.log_rest.numpy().astype(np.float64))  # the share of the depth that is drawn
+            drawn = np.bincount(context, weights=np.asarray(counts.sum(axis=1)).ravel(), minlength=len(contexts))
+            asked = np.bincount(context, weights=depth, minlength=len(contexts)) * on_axis
+            by = torch.from_numpy(np.log(np.maximum(asked, 1.0) / np.maximum(drawn, 1.0)).clip(-1.0, 1.0)).float()
+            small.net.log_gain += by
+            if small.net is not model.net:
+                model.net.log_gain[where] += by
+    return MaskedDiffusion(model.net, model.knowledge, model.card)
 
 
 @torch.no_grad()
@@ -324,14 +290,14 @@ def set_priors(net: LatentNetwork, cells: TrainingCells) -> None:
 
     Small contexts borrow the covariance of all.
     """
-    means, variances = [], []
+    mean, variance = torch.zeros(cells.n, net.config.latent), torch.zeros(cells.n, net.config.latent)
     for rows in batches(cells, 256):
         batch = batch_of(cells, rows)
-        whole = net.visible_sum(batch.indptr, batch.gene, batch.count, batch.log_depth)
-        mean, log_var = net.encode(whole, batch.context, batch.log_depth, batch.strength)
-        means.append(mean)
-        variances.append(log_var.exp())
-    mean, variance = torch.cat(means), torch.cat(variances)
+        g = net.tables(batch.columns)
+        whole = net.visible_sum(g, batch.indptr, batch.gene, batch.count, batch.log_depth)
+        vector = net.context_vectors(g, batch.context)
+        found, log_var = net.encode(whole, vector, batch.log_depth, net.effect_code(g, batch.shift))
+        mean[torch.from_numpy(rows)], variance[torch.from_numpy(rows)] = found, log_var.exp()
     control = torch.from_numpy((cells.strength.sum(axis=1) == 0) if cells.strength.shape[1] else np.ones(cells.n, bool))
     context = torch.from_numpy(cells.context)
     within = torch.zeros(net.config.latent, net.config.latent)
@@ -339,13 +305,17 @@ def set_priors(net: LatentNetwork, cells: TrainingCells) -> None:
     groups = []
     for c in range(net.config.n_contexts):
         rows_c = control & (context == c)
+        rows_c = rows_c if bool(rows_c.any()) else context == c
+        if not bool(rows_c.any()):
+            groups.append((0, torch.zeros(net.config.latent), torch.zeros_like(within)))
+            continue
         m = mean[rows_c]
         centre = m.mean(dim=0)
         scatter = (m - centre).T @ (m - centre) + torch.diag(variance[rows_c].sum(dim=0))
         groups.append((int(rows_c.sum()), centre, scatter))
         within += scatter
         total += int(rows_c.sum())
-    within /= total
+    within /= max(total, 1)
     for c, (n, centre, scatter) in enumerate(groups):
         covariance = (scatter + BORROWED * within) / (n + BORROWED)
         net.prior_mean[c] = centre

@@ -1,6 +1,6 @@
 """The shipped world model: masked discrete diffusion with a per-cell latent, behind the common contract."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
@@ -11,92 +11,192 @@ import torch
 from numpy.typing import NDArray
 
 from twin.data.agents import AGENTS
-from twin.kernels.dose import strength
+from twin.data.arms import Agent, Arm
+from twin.data.contexts import Context
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
-from twin.model.contract import HALF_LIFE, Condition, Counts, Perturbation, WorldModel
-from twin.model.decoder import Decoder, slices, tensor
-from twin.model.effects import TEMPERATURE, context_weights, similarity
-from twin.model.network import LatentNetwork
+from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, Perturbation, WorldModel
+from twin.model.decoder import Decoder, Effects
+from twin.model.effects import EffectFamily
+from twin.model.likeness import NO_FEATURES, Features
+from twin.model.network import DEPTH_QUANTILES, NOT_MEASURED, LatentNetwork
+from twin.model.treatments import Treatment, strengths
 
 Float = NDArray[np.float64]
 
 LATENT_HALF_TIME = 72.0  # h; of z's drift towards its context's prior (days; design), our choice
 BORROWED = 30.0  # cells' worth of covariance that a new context borrows from the known ones; our choice
-FULL_SUPPORT_CELLS = 20.0  # treated cells at which support is 1 − 1/e; our choice
+BORROWED_COUNTS = 2_000.0  # counts that a new context borrows from the one most like it; our choice
+LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Where a checkpoint comes from."""
+    """Where a checkpoint comes from.
+
+    support : slope and intercept of the logistic curve by which support was calibrated; None: it was not.
+    kappa : fitted scale of the messages' turnover; None: the convention of `WorldModel.kappa`.
+    """
 
     name: str
     sources: tuple[str, ...] = ()
     n_cells: int = 0
     holdout: float = 0.0
     training: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    support: tuple[float, float] | None = None
+    kappa: float | None = None
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a model knows beside its network: names, and what treatments do.
+
+    contexts : with the words their data gave them. composition : (context,) shares among control cells of the first
+    experiment, which is what a tissue is made of by default. families, treatments : measured effects.
+    half_life : (gene,) of the messages, h.
+    """
+
+    genes: tuple[str, ...]
+    contexts: tuple[Context, ...]
+    composition: Float
+    perturbations: tuple[Perturbation, ...]
+    families: tuple[EffectFamily, ...]
+    treatments: tuple[Treatment, ...]
+    half_life: Float
+    features: Features = NO_FEATURES
+
+    def for_perturbations(self, names: Sequence[str]) -> "Knowledge":
+        """Return what is known of some perturbations: the treatments that consist of them."""
+        kept = [i for i, p in enumerate(self.perturbations) if p.name in names]
+        number = {old: new for new, old in enumerate(kept)}
+        treatments = [t for t in self.treatments if number.keys() >= set(t.agents)]
+        return replace(
+            self,
+            perturbations=tuple(self.perturbations[i] for i in kept),
+            treatments=tuple(replace(t, agents=tuple(number[a] for a in t.agents)) for t in treatments),
+        )
 
 
 class MaskedDiffusion(WorldModel):
-    """A trained `LatentNetwork` with its gene axis, contexts and perturbations."""
+    """A trained `LatentNetwork` with its gene axis, contexts and treatments."""
 
-    def __init__(
-        self,
-        net: LatentNetwork,
-        genes: Sequence[str],
-        contexts: Sequence[str],
-        composition: Float,
-        perturbations: Sequence[Perturbation],
-        card: ModelCard,
-        half_life: Float | None = None,
-    ) -> None:
+    def __init__(self, net: LatentNetwork, knowledge: Knowledge, card: ModelCard) -> None:
         self.net = net.eval()
         self.decoder = Decoder(self.net)
-        self.name = card.name
-        self.genes = tuple(genes)
-        self.contexts = tuple(contexts)
-        self.composition = np.asarray(composition, dtype=np.float64)
-        self.perturbations = tuple(perturbations)
-        self.latent_size = net.config.latent
+        self.knowledge = knowledge
         self.card = card
-        self.half_life = np.full(len(self.genes), HALF_LIFE) if half_life is None else half_life
+        self.name = card.name
+        self.genes = knowledge.genes
+        self.contexts = tuple(c.name for c in knowledge.contexts)
+        self.composition = knowledge.composition
+        self.perturbations = knowledge.perturbations
+        self.latent_size = net.config.latent
+        self.half_life = knowledge.half_life
         self.notes = self._notes()
+        self._shifts: dict[tuple[int, int], NDArray[np.float32]] = {}
 
     def _notes(self) -> tuple[str, ...]:
         known = [p.name for p in self.perturbations if p.name in AGENTS]
         notes = [f"{name}: {AGENTS[name].source}" for name in known]
         if len(np.unique(self.half_life)) == 1:
             notes.append(f"the messages of every gene have one half-life, {self.half_life[0]:g} h: none was measured")
-        if self.perturbations:
-            notes.append("an effect does not depend on the time since exposure: its speed comes from turnover alone")
+        once = [p.name for p in self.perturbations if len(p.times) < 2]
+        if once:
+            notes.append(
+                "an effect measured at one time does not depend on the time since exposure: its speed comes from "
+                "turnover alone"
+            )
         return tuple(notes)
 
     # -- what decides the answers ---------------------------------------------------------------------------
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all tensors, names and half-lives."""
+        """SHA-256 over all tensors, names, effects and half-lives."""
         digest = sha256("\n".join((*self.genes, *self.contexts)).encode())
         for key, value in sorted(self.net.state_dict().items()):
             digest.update(key.encode())
             digest.update(value.numpy().tobytes())
         digest.update(repr([vars(p) for p in self.perturbations]).encode())
-        digest.update(self.half_life.tobytes())
+        digest.update(repr([(t.arm.key, t.family) for t in self.knowledge.treatments]).encode())
+        for family in self.knowledge.families:
+            for table in (family.level.weight, None if family.rate is None else family.rate.weight, family.phi):
+                digest.update(b"" if table is None else np.ascontiguousarray(table).tobytes())
+        digest.update(self.half_life.tobytes() + repr(self.card.kappa).encode())
         return digest.hexdigest()
 
-    def depths(self, context: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams) -> Float:
-        """Draw library sizes from each context's log-normal law, (cell,)."""
-        law = self.net.depth_law.numpy().astype(np.float64)[context]
-        noise = streams.stream("depth").normal(ids, 1)[:, 0]
-        return np.asarray(np.round(np.exp(law[:, 0] + law[:, 1] * noise)))
+    def kappa(self) -> float:
+        """Return the fitted turnover scale where there is one, else the convention (`WorldModel.kappa`).
 
-    def strengths(self, condition: Condition) -> Float:
-        """Return h, (cell, perturbation): the share of the trained effect that each dose has."""
-        columns = [
-            strength(condition.dose[:, i], p.reference, p.ec50, p.hill, condition.ec50_factor)
-            for i, p in enumerate(self.perturbations)
-        ]
-        return np.stack(columns, axis=1) if columns else np.zeros((condition.n, 0))
+        The convention looks at the assays of the cells that a tissue of this model is made of: other experiments have
+        clocks of their own.
+        """
+        if self.card.kappa is not None:
+            return self.card.kappa
+        last = self.last_time()
+        return REACHED * HALF_LIFE / last if last > 0 else 1.0
+
+    def last_time(self) -> float:
+        """Return the last measured time since exposure, h, among the cells that a tissue of this model is made of."""
+        home = {c for c, share in zip(self.contexts, self.composition, strict=True) if share > 0} or set(self.contexts)
+        timed = [p for p in self.perturbations if p.kind != "course" and home & set(p.cells)]
+        return max((t for p in timed for t in p.times), default=0.0)
+
+    def depths(self, context: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams) -> Float:
+        """Draw library sizes from each context's measured law, (cell,): between its quantiles, linear in the log."""
+        law = self.net.depth_law.numpy().astype(np.float64)[context]
+        place = streams.stream("depth").uniform(ids, 1)[:, 0] * (DEPTH_QUANTILES - 1)
+        low = np.minimum(place.astype(np.intp), DEPTH_QUANTILES - 2)
+        cell = np.arange(len(context))
+        share = place - low
+        return np.asarray(np.round(np.exp((1 - share) * law[cell, low] + share * law[cell, low + 1])))
+
+    # -- what is done ---------------------------------------------------------------------------------------
+
+    def effects(self, condition: Condition) -> Effects:
+        """Return what is done to each cell; guidance w scales every effect by 1 + w (design: 4.5)."""
+        h = strengths(self.knowledge.treatments, self.perturbations, condition) * (1.0 + condition.guidance)
+        felt = np.flatnonzero(h.any(axis=0))
+        here, context = np.unique(condition.context, return_inverse=True)
+        table = np.zeros((len(felt), len(here), len(self.genes)), np.float32)
+        for i, t in enumerate(felt):
+            for j, c in enumerate(here):
+                table[i, j] = self.shift(int(t), int(c))
+        return Effects(table, context.astype(np.int64), h[:, felt])
+
+    def shift(self, treatment: int, context: int) -> NDArray[np.float32]:
+        """Return the shift of log μ of a context under a treatment at full strength, (gene,).
+
+        A combination's is what it does beyond the sum of its parts.
+        """
+        key = (treatment, context)
+        if key not in self._shifts:
+            self._shifts[key] = self._shift(self.knowledge.treatments[treatment], context)
+        return self._shifts[key]
+
+    def _shift(self, treatment: Treatment, context: int) -> NDArray[np.float32]:
+        family = self.knowledge.families[treatment.family]
+        log_rate = self.net.log_rate[context].numpy().astype(np.float64)
+        log_rate = np.where(log_rate > NOT_MEASURED / 2, log_rate, np.nan)
+        own = family.contexts.index(context) if family.contexts.count(context) == 1 else -1
+        depths = np.exp(self.net.depth_law[context].numpy().astype(np.float64))
+        parts = [treatment.arm]
+        if len(treatment.agents) > 1:
+            parts += [replace(treatment.arm, agents=(agent,)) for agent in treatment.arm.agents]
+        rows = family.shifts(np.exp(log_rate[family.genes]) * 1e4, depths, parts, self.knowledge.features, own=own)
+        shift = np.zeros(len(self.genes))
+        shift[family.genes] = rows[0]
+        rate = np.nan_to_num(np.exp(log_rate))
+        shift = np.where(rate > 0, shift - np.log(_total(rate, shift)), 0.0)
+        if len(rows) > 1:
+            for row in rows[1:]:
+                part = np.zeros(len(self.genes))
+                part[family.genes] = row
+                shift = np.where(rate > 0, shift - (part - np.log(_total(rate, part))), 0.0)
+        return shift.astype(np.float32)
+
+    # -- the contract ---------------------------------------------------------------------------------------
 
     def sample(
         self, condition: Condition, streams: Streams, *, steps: int = 1, guidance: float = 0.0
@@ -104,8 +204,8 @@ class MaskedDiffusion(WorldModel):
         """Draw cells from nothing: z from its prior, then every gene in `steps` rounds of random order."""
         z = self.prior(condition, streams.stream("sample z").normal(condition.ids, self.latent_size))
         empty = sp.csr_array((condition.n, len(self.genes)), dtype=np.int32)
-        h = self.strengths(condition) * (1.0 + guidance)
-        return self.decoder.target(empty, z, condition, h, streams, "sample", steps=steps), z
+        effects = self.effects(replace(condition, guidance=guidance + condition.guidance))
+        return self.decoder.target(empty, z, condition, effects, streams, "sample", steps=steps), z
 
     def prior(self, condition: Condition, noise: Float) -> NDArray[np.float32]:
         """Return z = m + L ε of each cell's context, (cell, latent) float32."""
@@ -113,28 +213,10 @@ class MaskedDiffusion(WorldModel):
         root = self.net.prior_root.numpy().astype(np.float64)[condition.context]
         return np.asarray(mean + np.einsum("nij,nj->ni", root, noise), dtype=np.float32)
 
-    @torch.no_grad()
     def encode(self, counts: Counts, condition: Condition) -> NDArray[np.float32]:
         """Return the mean of q(z | x, context, condition), (cell, latent) float32."""
-        out = np.zeros((condition.n, self.latent_size), dtype=np.float32)
-        h = self.strengths(condition)
-        for rows in slices(condition.n):
-            part = counts[rows]
-            depth = torch.from_numpy(np.log(np.maximum(condition.depth[rows], 1.0)).astype(np.float32))
-            visible = self.net.visible_sum(
-                torch.from_numpy(part.indptr.astype(np.int64)),
-                torch.from_numpy(part.indices.astype(np.int64)),
-                torch.from_numpy(part.data.astype(np.float32)),
-                depth,
-            )
-            mean, _ = self.net.encode(
-                visible,
-                torch.from_numpy(condition.context[rows].astype(np.int64)),
-                depth,
-                torch.from_numpy(h[rows].astype(np.float32)),
-            )
-            out[rows] = mean.numpy()
-        return out
+        effects = self.effects(condition)
+        return self.decoder.encode(counts, condition, effects.shift() if effects.table.shape[0] else None)
 
     def transition(
         self,
@@ -157,92 +239,95 @@ class MaskedDiffusion(WorldModel):
         fresh = self.prior(condition, np.sqrt(1.0 - keep**2) * noise).astype(np.float64)
         z = np.asarray(fresh + keep * (z.astype(np.float64) - centre), dtype=np.float32)
         due = replaced_fraction(self.half_life, elapsed, kappa)
-        h = self.strengths(condition)
-        return self.decoder.target(counts, z, condition, h, streams, "transition", due=due), z
+        return self.decoder.target(counts, z, condition, self.effects(condition), streams, "transition", due=due), z
 
     def perturb(self, counts: Counts, condition: Condition, streams: Streams) -> Counts:
         """Return these very cells under `condition`: each gene moves along equal quantiles."""
-        z = self.encode(counts, _untreated(condition))
-        h = self.strengths(condition)
-        return self.decoder.move(counts, z, condition, h, streams)
+        z = self.encode(counts, replace(condition, dose=np.zeros_like(condition.dose)))
+        return self.decoder.move(counts, z, condition, self.effects(condition), streams)
 
     def expected(self, z: NDArray[np.float32], condition: Condition, genes: Sequence[int]) -> Float:
         """Return P(count > 0) · E[value] over depth, per 10,000 counts, (cell, gene)."""
-        return self.decoder.expected(z, condition, self.strengths(condition), genes)
+        return self.decoder.expected(z, condition, self.effects(condition), genes)
 
     def support(self, condition: Condition) -> Float:
-        """Return per cell how much of what is asked was seen: 1 − exp(−n / 20) for n similar treated cells.
+        """Return per cell how well what is asked is supported by data, in [0, 1].
 
-        n counts the treated cells of every context, weighted exp((similarity − 1) / T). A dose above the trained one
-        scales by d_ref / d. Where nothing is asked of a cell (no dose) the score is 1.
+        The share of the prior variance of the effect that the measured groups explain (`EffectFamily.support`), put on
+        the scale of a probability that the prediction is no worse than the best simple baseline's, where that was
+        calibrated. A dose above the highest measured one scales it by their ratio. Nothing asked: 1.
         """
-        like = np.exp((similarity(self._rates, self._rates) - 1.0) / TEMPERATURE)
+        h = strengths(self.knowledge.treatments, self.perturbations, condition)
         score = np.ones(condition.n)
-        for i, p in enumerate(self.perturbations):
-            seen = np.array([float(p.cells.get(name, 0)) for name in self.contexts])
-            by_context = -np.expm1(-(like @ seen) / FULL_SUPPORT_CELLS)
-            exposed = condition.dose[:, i] > 0
-            beyond = np.ones(condition.n)
-            if np.isfinite(p.reference) and p.reference > 0:
-                beyond = np.minimum(1.0, p.reference / np.maximum(condition.dose[:, i], 1e-300))
-            score = np.where(exposed, np.minimum(score, by_context[condition.context] * beyond), score)
+        for t in np.flatnonzero(h.any(axis=0)):
+            felt = np.flatnonzero(h[:, t])
+            here, back = np.unique(condition.context[felt], return_inverse=True)
+            raw = np.array([self.explained(int(t), int(c)) for c in here])[back]
+            score[felt] = np.minimum(score[felt], raw)
+        if self.card.support is not None:
+            slope, intercept = self.card.support
+            score = np.where(h.any(axis=1), 1.0 / (1.0 + np.exp(-(slope * score + intercept))), 1.0)
+        for p in range(len(self.perturbations)):
+            top = max((t.dose for t in self.knowledge.treatments if t.agents == (p,) and t.dose > 0), default=np.inf)
+            score = score * np.minimum(1.0, top / np.maximum(condition.dose[:, p], 1e-300))
         return score
+
+    def explained(self, treatment: int, context: int) -> float:
+        """Return the share of an effect's prior variance that the data explain, [0, 1], uncalibrated."""
+        asked = self.knowledge.treatments[treatment]
+        family = self.knowledge.families[asked.family]
+        own = family.contexts.index(context) if family.contexts.count(context) == 1 else -1
+        log_rate = self.net.log_rate[context].numpy().astype(np.float64)[family.genes]
+        depths = np.exp(self.net.depth_law[context].numpy().astype(np.float64))
+        rate = np.where(log_rate > NOT_MEASURED / 2, np.exp(log_rate) * 1e4, np.nan)
+        return family.support(rate, depths, asked.arm, self.knowledge.features, own=own)
+
+    # -- other models made from this one --------------------------------------------------------------------
 
     def with_context(self, name: str, controls: Counts) -> "MaskedDiffusion":
         """Return a model that also knows the context that these control cells are.
 
-        Its rates are the cells' own (with a little of the similarity-weighted known ones), its effects the
-        similarity-weighted mean of the treated contexts', its prior of z the cells' own encodings.
+        Its rates are the cells' own (with a little of those of the known context most like it), its vector follows
+        from them, its effects are kriged from the measured contexts by likeness, its prior of z the cells' own
+        encodings.
         """
         totals = np.asarray(controls.sum(axis=1), dtype=np.float64).ravel()
         pooled = np.asarray(controls.sum(axis=0), dtype=np.float64).ravel()
-        known = np.exp(self._rates)
-        raw = np.log((pooled + 1e-3) / (pooled.sum() + 1e-3 * len(pooled)))[None, :]
-        alike = context_weights(raw, self._rates, np.ones(len(self.contexts)))  # (1, context)
-        prior_counts = 2_000.0  # counts borrowed from the known contexts; our choice
-        rate = (pooled + prior_counts * (alike @ known)[0]) / (pooled.sum() + prior_counts)
-        rates = np.log(rate / rate.sum())[None, :]
-
-        net = LatentNetwork(self.net.config.model_copy(update={"n_contexts": len(self.contexts) + 1}))
+        known = torch.exp(self.net.log_rate).numpy().astype(np.float64)
+        x, y = np.log1p(1e4 * pooled / max(pooled.sum(), 1.0)), np.log1p(1e4 * known)
+        alike = [np.corrcoef(x, row)[0, 1] if row.std() > 0 else -1.0 for row in y]
+        nearest = known[int(np.nanargmax(alike))]
+        rate = (pooled + BORROWED_COUNTS * nearest / nearest.sum()) / (pooled.sum() + BORROWED_COUNTS)
+        n_contexts = len(self.contexts)
+        net = LatentNetwork(self.net.config.model_copy(update={"n_contexts": n_contexts + 1}))
         state = dict(self.net.state_dict())
-        codes = (alike @ self.net.context_code.numpy().astype(np.float64)).astype(np.float32)
-        added = {"log_rate": rates, "context_code": codes}
-        for effect in ("hurdle_effect", "value_effect"):
-            table = self.net.get_buffer(effect).numpy()
-            rows = []
-            for i, p in enumerate(self.perturbations):
-                cells = np.array([float(p.cells.get(c, 0)) for c in self.contexts])
-                rows.append(context_weights(rates, self._rates, cells) @ table[i])
-            state[effect] = (
-                torch.cat([self.net.get_buffer(effect), tensor(np.stack(rows))], dim=1)
-                if rows
-                else torch.zeros(0, len(self.contexts) + 1, len(self.genes))
-            )
         logs = np.log(np.maximum(totals, 1.0))
-        added["depth_law"] = np.array([[logs.mean(), max(float(logs.std()), 0.05)]])
-        added["log_gain"] = np.zeros(1)
-        added["prior_mean"] = np.zeros((1, self.latent_size))
-        added["prior_root"] = np.eye(self.latent_size)[None]
+        added = {
+            "log_rate": np.where(rate > 0, np.log(np.maximum(rate, 1e-300)), NOT_MEASURED)[None],
+            "log_rest": np.full(1, NOT_MEASURED),
+            "log_gain": np.zeros(1),
+            "depth_law": np.quantile(logs, np.linspace(0, 1, DEPTH_QUANTILES))[None],
+            "prior_mean": np.zeros((1, self.latent_size)),
+            "prior_root": np.eye(self.latent_size)[None],
+        }
         for key, value in added.items():
-            state[key] = torch.cat([self.net.get_buffer(key), tensor(value)])
+            state[key] = torch.cat([self.net.get_buffer(key), torch.from_numpy(value).float()])
         net.load_state_dict(state, strict=False)
         share = len(totals) / max(self.card.n_cells, 1)
-        model = MaskedDiffusion(
-            net,
-            self.genes,
-            (*self.contexts, name),
-            np.append(self.composition, share) / (1 + share),
-            self.perturbations,
-            self.card,
-            self.half_life,
+        context = Context(name, name, "", "", "", ())
+        knowledge = replace(
+            self.knowledge,
+            contexts=(*self.knowledge.contexts, context),
+            composition=np.append(self.composition, share) / (1 + share),
         )
-        n = len(totals)
+        model = MaskedDiffusion(net, knowledge, self.card)
+        n, none = len(totals), np.zeros((len(totals), len(self.perturbations)))
         here = Condition(
             np.arange(n, dtype=np.uint64),
-            np.full(n, len(self.contexts)),
+            np.full(n, n_contexts),
             np.maximum(totals, 1.0),
-            np.zeros((n, len(self.perturbations))),
-            np.full((n, len(self.perturbations)), np.nan),
+            none,
+            np.full_like(none, np.nan),
             np.ones(n),
         )
         z = torch.from_numpy(model.encode(controls, here))
@@ -253,12 +338,90 @@ class MaskedDiffusion(WorldModel):
         net.prior_root[-1] = torch.linalg.cholesky(covariance + 1e-5 * torch.eye(self.latent_size))
         return model
 
-    # -- drawing --------------------------------------------------------------------------------------------
+    def focused(
+        self,
+        contexts: Sequence[str] | None = None,
+        genes: Sequence[str] | None = None,
+        perturbations: Sequence[str] | None = None,
+    ) -> "MaskedDiffusion":
+        """Return the model for some contexts, on some genes: without `genes`, on those that these contexts measured.
 
-    @cached_property
-    def _rates(self) -> Float:
-        return self.net.log_rate.numpy().astype(np.float64)
+        The same cells, smaller and faster: nothing that is left out was ever expressed in these contexts. Times, and
+        with them κ and the last time, are those of the `perturbations` that are kept.
+        """
+        if perturbations is not None and len(perturbations) < len(self.perturbations):
+            known = self.knowledge.for_perturbations(perturbations)
+            return MaskedDiffusion(self.net, known, self.card).focused(contexts, genes)
+        wanted = list(self.contexts if contexts is None else contexts)
+        rows = torch.tensor([self.contexts.index(c) for c in wanted])
+        measured = (self.net.log_rate[rows] > NOT_MEASURED / 2).any(dim=0).numpy()
+        if genes is None:
+            keep = np.flatnonzero(measured)
+        else:
+            place = {gene: i for i, gene in enumerate(self.genes)}
+            keep = np.array([place[gene] for gene in genes], dtype=np.intp)
+        if len(keep) == len(self.genes) and len(wanted) == len(self.contexts):
+            return self
+        columns = torch.from_numpy(keep.astype(np.int64))
+        config = self.net.config.model_copy(update={"n_genes": len(keep), "n_contexts": len(wanted)})
+        net = LatentNetwork(config)
+        state = dict(self.net.state_dict())
+        for key in ("code_in", "code_out", "context_in", "hurdle_bias", "value_bias", "log_theta", "shape"):
+            state[key] = state[key][columns]
+        whole = torch.exp(self.net.log_rate[rows].double())
+        kept = whole[:, columns].sum(dim=1)
+        dropped = whole.sum(dim=1) - kept + torch.exp(self.net.log_rest[rows].double())
+        state["log_rate"] = self.net.log_rate[rows][:, columns]
+        state["log_rest"] = torch.log(dropped.clamp(min=1e-13)).clamp(min=NOT_MEASURED).float()
+        for key in ("prior_mean", "prior_root", "log_gain", "depth_law"):
+            state[key] = state[key][rows]
+        net.load_state_dict(state, strict=False)
+        number = {self.contexts.index(c): i for i, c in enumerate(wanted)}
+        composition = self.composition[rows.numpy()]
+        knowledge = replace(
+            self.knowledge,
+            genes=tuple(self.genes[i] for i in keep),
+            contexts=tuple(self.knowledge.contexts[int(r)] for r in rows),
+            composition=composition / composition.sum() if composition.sum() > 0 else composition,
+            families=tuple(f.moved(keep, number) for f in self.knowledge.families),
+            half_life=self.half_life[keep],
+        )
+        return MaskedDiffusion(net, knowledge, self.card)
+
+    def with_perturbation(self, name: str) -> "MaskedDiffusion | None":
+        """Return a model that can also perturb a gene that it never saw perturbed, known by its features alone.
+
+        The experiment that answers is the one with the most related gene. None: the features say nothing of it.
+        """
+        related = [
+            max(
+                (self.knowledge.features.cosines([name], [a.name])[0, 0] for arm in f.arms for a in arm.agents),
+                default=0,
+            )
+            for f in self.knowledge.families
+        ]
+        if not related or max(related) <= 0:
+            return None
+        family = int(np.argmax(related))
+        perturbation = Perturbation(name, "gene", float("nan"), "unknown", float("nan"), 1.0, (), {})
+        arm = Arm((Agent(name, "gene"),))
+        treatment = Treatment(arm, family, (len(self.perturbations),))
+        knowledge = replace(
+            self.knowledge,
+            perturbations=(*self.perturbations, perturbation),
+            treatments=(*self.knowledge.treatments, treatment),
+        )
+        return MaskedDiffusion(self.net, knowledge, self.card)
+
+    def with_features(self, features: Features) -> "MaskedDiffusion":
+        """Return the model with vectors of prior knowledge, by which it can say something of genes never perturbed."""
+        return MaskedDiffusion(self.net, replace(self.knowledge, features=features), self.card)
+
+    def named(self, card: Mapping[str, object]) -> "MaskedDiffusion":
+        """Return the model with some words of its card exchanged."""
+        return MaskedDiffusion(self.net, self.knowledge, replace(self.card, **card))  # type: ignore[arg-type] # checked by the dataclass' fields
 
 
-def _untreated(condition: Condition) -> Condition:
-    return replace(condition, dose=np.zeros_like(condition.dose))
+def _total(rate: Float, shift: Float) -> float:
+    """Return the whole transcriptome after a shift; what is off the axis stays as it is."""
+    return max(float((rate * np.expm1(shift)).sum()) + 1.0, LEAST_TOTAL)

@@ -6,13 +6,13 @@ hurdle head gives P(count > 0) of every gene; the value head the 280 non-zero le
 non-zero value is drawn or observed. Both are anchored in a negative binomial of that mean, so that
 depth acts as depth does, and both have corrections of their own.
 
-    log μ_g   = log depth + log_softmax_g(log rate(context) + code_g · u(z, context, depth, visible))
-    log λ0_g  = log(θ_g log(1 + μ_g / θ_g)) + b_g + Σ_p h_p H_p,g          P(0) = exp(−λ0)
-    log ν_g   = log μ_g + c_g + Σ_p h_p V_p,g
-    logit_k,g = log Γ(k + θ_g) − log k! + k log(ν_g / (ν_g + θ_g)) + S_g · Φ_k
+    log μ_g   = log depth + log_softmax_g(log rate(context) + code_g · u(z, context, depth, visible)) + shift_g
+    log λ0_g  = log(θ_g log(1 + μ_g / θ_g)) + b_g                           P(0) = exp(−λ0)
+    logit_k,g = log Γ(k + θ_g) − log k! + k log(ν_g / (ν_g + θ_g)) + S_g · Φ_k,   log ν_g = log μ_g + c_g
 
-H and V start at the measured effect of each context × perturbation (`twin.model.effects`) and carry
-a low-rank residual that sees z: base and effect stay apart.
+The shift is what was done to the cell (`twin.model.effects`): base and effect stay apart. A context is a vector too:
+the sum of gene codes weighted by the square root of its control cells' rates, so that a context never trained on
+means what its control cells say. All of it can run on some of the genes, those that a file measured.
 
 Source
 ------
@@ -28,6 +28,9 @@ from torch import Tensor, nn
 
 from twin.kernels.tokens import LEVEL_EDGES, N_LEVELS
 
+NOT_MEASURED = -60.0  # log rate of a gene that a context did not measure; half of it is below every measured rate
+DEPTH_QUANTILES = 33
+
 
 class NetworkConfig(BaseModel):
     """Sizes of the backbone."""
@@ -36,32 +39,48 @@ class NetworkConfig(BaseModel):
 
     n_genes: int
     n_contexts: int
-    n_perturbations: int
     latent: int = 16
-    code: int = 128  # width of a gene's code
+    code: int = 64  # width of a gene's code
     width: int = 256  # of the residual blocks
     blocks: int = 2
-    context_code: int = 8
-    effect_rank: int = 8
+    context_width: int = 16
     shape_rank: int = 4
+
+
+@dataclass(frozen=True)
+class GeneTables:
+    """What the network holds of each gene, (gene, …), of all genes or of some; log_rate is (context, gene)."""
+
+    code_in: Tensor
+    code_out: Tensor
+    context_in: Tensor
+    hurdle_bias: Tensor
+    value_bias: Tensor
+    log_theta: Tensor
+    shape: Tensor
+    log_rate: Tensor
+
+    @property
+    def theta(self) -> Tensor:
+        """Each gene's dispersion θ, (gene,)."""
+        return torch.exp(self.log_theta.clamp(-3.0, 5.0))
 
 
 @dataclass(frozen=True)
 class Inputs:
     """What the decoder is told of a batch of cells.
 
-    z : (cell, latent). context : (cell,) index. log_depth : (cell,).
-    strength : (cell, perturbation) h, 1 = trained dose.
+    z : (cell, latent). context : (cell,) index. context_vector : (cell, context_width). log_depth : (cell,).
     visible : (cell, code) sum over visible expressed genes, or None when all is masked.
-    masked : (cell, code) sum over masked genes, or None when all is masked.
+    masked : (cell, code) mean code of the masked genes.
     """
 
     z: Tensor
     context: Tensor
+    context_vector: Tensor
     log_depth: Tensor
-    strength: Tensor
-    visible: Tensor | None = None
-    masked: Tensor | None = None
+    visible: Tensor | None
+    masked: Tensor
 
 
 def level_values() -> Tensor:
@@ -100,38 +119,36 @@ class LatentNetwork(nn.Module):
     """Encoder q(z | x, context, condition) and decoder p(x | z, context, condition, depth, visible)."""
 
     # Measured, not trained: they come from the data before training and after it.
-    log_rate: Tensor  # (context, gene) log share of the transcriptome among controls
-    context_code: Tensor  # (context, context_code) principal coordinates of the control profiles
-    hurdle_effect: Tensor  # (perturbation, context, gene)
-    value_effect: Tensor  # (perturbation, context, gene)
+    log_rate: (
+        Tensor  # (context, gene) log share of the transcriptome among controls; NOT_MEASURED where it is not known
+    )
+    log_rest: Tensor  # (context,) log share of the transcriptome that is not on the axis
     prior_mean: Tensor  # (context, latent)
     prior_root: Tensor  # (context, latent, latent) lower Cholesky factor of the covariance
     log_gain: Tensor  # (context,) log of depth over what an uncalibrated decoder would draw
-    depth_law: Tensor  # (context, 2) mean and standard deviation of the log library size
+    depth_law: Tensor  # (context, DEPTH_QUANTILES) quantiles of the log library size
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         c = self.config = config
-        g, n, p = c.n_genes, c.n_contexts, c.n_perturbations
-        self.register_buffer("log_rate", torch.zeros(n, g))
-        self.register_buffer("context_code", torch.zeros(n, c.context_code))
-        self.register_buffer("hurdle_effect", torch.zeros(p, n, g))
-        self.register_buffer("value_effect", torch.zeros(p, n, g))
+        g, n = c.n_genes, c.n_contexts
+        self.register_buffer("log_rate", torch.full((n, g), -float(np.log(max(g, 1)))))
+        self.register_buffer("log_rest", torch.full((n,), NOT_MEASURED))
         self.register_buffer("prior_mean", torch.zeros(n, c.latent))
         self.register_buffer("prior_root", torch.eye(c.latent).repeat(n, 1, 1))
         self.register_buffer("log_gain", torch.zeros(n))
-        self.register_buffer("depth_law", torch.tensor([[7.3, 0.4]]).repeat(n, 1))
-        condition = c.context_code + 1
+        self.register_buffer("depth_law", torch.full((n, DEPTH_QUANTILES), 7.3))
+        condition = c.context_width + 1
         self.code_in = nn.Parameter(torch.randn(g, c.code) * 0.1)
-        self.code_masked = nn.Parameter(torch.randn(g, c.code) * 0.02)
         self.code_out = nn.Parameter(torch.randn(g, c.code) * 0.02)
+        self.context_in = nn.Parameter(torch.randn(g, c.context_width))
         self.hurdle_bias = nn.Parameter(torch.zeros(g))
         self.value_bias = nn.Parameter(torch.zeros(g))
         self.log_theta = nn.Parameter(torch.zeros(g))
         self.shape = nn.Parameter(torch.zeros(g, c.shape_rank))
         self.levels = nn.Parameter(torch.randn(N_LEVELS - 1, c.shape_rank) * 0.02)
-        self.encoder_in = nn.Linear(c.code + condition + p, c.width)
-        self.encoder_block = Block(c.width, condition + p)
+        self.encoder_in = nn.Linear(2 * c.code + condition, c.width)
+        self.encoder_block = Block(c.width, condition)
         self.encoder_out = nn.Linear(c.width, 2 * c.latent)
         self.from_z = nn.Linear(c.latent, c.width)
         self.from_visible = nn.Linear(c.code, c.width, bias=False)
@@ -139,10 +156,6 @@ class LatentNetwork(nn.Module):
         self.blocks = nn.ModuleList(Block(c.width, condition) for _ in range(c.blocks))
         self.norm = nn.LayerNorm(c.width)
         self.to_code = nn.Linear(c.width, c.code)
-        self.effect_in = nn.Linear(c.latent + c.context_code, c.effect_rank)
-        self.effect_mix = nn.Parameter(torch.zeros(max(p, 1), c.effect_rank, c.effect_rank))
-        self.effect_hurdle = nn.Parameter(torch.randn(g, c.effect_rank) * 0.02)
-        self.effect_value = nn.Parameter(torch.randn(g, c.effect_rank) * 0.02)
         nn.init.zeros_(self.from_visible.weight)
         nn.init.zeros_(self.from_masked.weight)
         self.register_buffer("level_value", level_values(), persistent=False)
@@ -150,7 +163,30 @@ class LatentNetwork(nn.Module):
         self.level_value: Tensor
         self.level_width: Tensor
 
-    def visible_sum(self, indptr: Tensor, gene: Tensor, count: Tensor, log_depth: Tensor) -> Tensor:
+    def tables(self, genes: Tensor | None = None) -> GeneTables:
+        """Return what is held of each gene; genes : (gene,) index, None: all."""
+
+        def of(x: Tensor) -> Tensor:
+            return x if genes is None else x[genes]
+
+        log_rate = self.log_rate if genes is None else self.log_rate[:, genes]
+        return GeneTables(
+            of(self.code_in),
+            of(self.code_out),
+            of(self.context_in),
+            of(self.hurdle_bias),
+            of(self.value_bias),
+            of(self.log_theta),
+            of(self.shape),
+            log_rate,
+        )
+
+    def context_vectors(self, g: GeneTables, context: Tensor) -> Tensor:
+        """Return Σ_g √rate_g code_g of each cell's context, (cell, context_width)."""
+        some, back = torch.unique(context, return_inverse=True)
+        return torch.as_tensor((torch.exp(0.5 * g.log_rate[some]) @ g.context_in)[back])
+
+    def visible_sum(self, g: GeneTables, indptr: Tensor, gene: Tensor, count: Tensor, log_depth: Tensor) -> Tensor:
         """Sum gene codes × scaled log counts over each cell's visible expressed genes, (cell, code).
 
         indptr (cell + 1,), gene and count (entry,) as CSR; log_depth (cell,).
@@ -158,79 +194,60 @@ class LatentNetwork(nn.Module):
         lengths = indptr[1:] - indptr[:-1]
         scale = torch.repeat_interleave(torch.exp(7.5 - log_depth), lengths)  # 7.5: about 1,800 counts
         weight = torch.log1p(count * scale)
-        summed = nn.functional.embedding_bag(gene, self.code_in, indptr[:-1], mode="sum", per_sample_weights=weight)
+        summed = nn.functional.embedding_bag(gene, g.code_in, indptr[:-1], mode="sum", per_sample_weights=weight)
         return summed * 0.05  # some 400 terms: keeps the sum of order one
 
-    def masked_sum(self, mask: Tensor) -> Tensor:
-        """Sum the mask codes of the masked genes, (cell, code); mask (cell, gene) of 0 and 1."""
-        return torch.as_tensor(mask @ self.code_masked * (1.0 / self.config.n_genes**0.5))
+    def masked_sum(self, g: GeneTables, mask: Tensor) -> Tensor:
+        """Sum the codes of the masked genes over √(how many genes), (cell, code); mask (cell, gene) of 0 and 1."""
+        return torch.as_tensor(mask @ g.code_in * (1.0 / len(g.code_in) ** 0.5))
 
-    def _condition(self, context: Tensor, log_depth: Tensor) -> Tensor:
-        return torch.cat([self.context_code[context], (log_depth - 7.5)[:, None]], dim=1)
+    def effect_code(self, g: GeneTables, shift: Tensor) -> Tensor:
+        """Return what was done to each cell as a vector, (cell, code): Σ_g shift_g code_g; shift (cell, gene)."""
+        return torch.as_tensor(shift @ g.code_in * 0.05)
 
-    def encode(self, visible: Tensor, context: Tensor, log_depth: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+    def _condition(self, context_vector: Tensor, log_depth: Tensor) -> Tensor:
+        return torch.cat([context_vector, (log_depth - 7.5)[:, None]], dim=1)
+
+    def encode(
+        self, visible: Tensor, context_vector: Tensor, log_depth: Tensor, effect_code: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of q(z | x, context, condition), (cell, latent) each."""
-        condition = torch.cat([self._condition(context, log_depth), strength], dim=1)
-        hidden = nn.functional.silu(self.encoder_in(torch.cat([visible, condition], dim=1)))
+        condition = self._condition(context_vector, log_depth)
+        hidden = nn.functional.silu(self.encoder_in(torch.cat([visible, condition, effect_code], dim=1)))
         mean, log_var = self.encoder_out(self.encoder_block(hidden, condition)).chunk(2, dim=-1)
         return mean, log_var.clamp(-8.0, 2.0)
 
     def hidden(self, x: Inputs) -> Tensor:
         """Return u (cell, code), what the heads read."""
-        condition = self._condition(x.context, x.log_depth)
-        h = self.from_z(x.z)
-        if x.visible is not None and x.masked is not None:
-            h = h + self.from_visible(x.visible) + self.from_masked(x.masked)
-        else:
-            whole = self.code_masked.sum(dim=0) * (1.0 / self.config.n_genes**0.5)
-            h = h + self.from_masked(whole)
+        condition = self._condition(x.context_vector, x.log_depth)
+        h = self.from_z(x.z) + self.from_masked(x.masked)
+        if x.visible is not None:
+            h = h + self.from_visible(x.visible)
         for block in self.blocks:
             h = block(h, condition)
         return torch.as_tensor(self.to_code(self.norm(h)))
 
-    def log_mean(self, x: Inputs, u: Tensor) -> Tensor:
+    def log_mean(self, g: GeneTables, x: Inputs, u: Tensor) -> Tensor:
         """Return log μ without effects, (cell, gene): counts expected of a control cell of this depth."""
-        logits = torch.addmm(self.log_rate[x.context], u, self.code_out.T)
-        whole = x.log_depth + self.log_gain[x.context] - torch.logsumexp(logits, dim=1)
-        return logits + whole[:, None]
+        logits = torch.addmm(g.log_rate[x.context], u, g.code_out.T)
+        whole = torch.logaddexp(torch.logsumexp(logits, dim=1), self.log_rest[x.context])
+        return logits + (x.log_depth + self.log_gain[x.context] - whole)[:, None]
 
-    def effect_hidden(self, z: Tensor, context: Tensor, strength: Tensor) -> Tensor:
-        """Return the residual effect's coordinates, (cell, effect_rank): Σ_p h_p A_p tanh(W [z, context])."""
-        if strength.shape[1] == 0:
-            return torch.zeros(len(z), self.config.effect_rank, dtype=z.dtype, device=z.device)
-        w = torch.tanh(self.effect_in(torch.cat([z, self.context_code[context]], dim=1)))
-        return torch.einsum("np,nr,prs->ns", strength, w, self.effect_mix)
+    def log_hazard(self, g: GeneTables, log_mean: Tensor) -> Tensor:
+        """Return log λ0, (cell, gene)."""
+        theta = g.theta
+        return torch.log(theta * torch.log1p(torch.exp(log_mean) / theta) + 1e-12) + g.hurdle_bias
 
-    def effects(self, x: Inputs) -> tuple[Tensor, Tensor]:
-        """Return the shifts of log λ0 and log ν, (cell, gene) each."""
-        w = self.effect_hidden(x.z, x.context, x.strength)
-        hurdle = w @ self.effect_hurdle.T
-        value = w @ self.effect_value.T
-        for p in range(x.strength.shape[1]):
-            h = x.strength[:, p, None]
-            hurdle = hurdle + h * self.hurdle_effect[p, x.context]
-            value = value + h * self.value_effect[p, x.context]
-        return hurdle, value
-
-    def theta(self) -> Tensor:
-        """Return each gene's dispersion θ, (gene,)."""
-        return torch.exp(self.log_theta.clamp(-3.0, 5.0))
-
-    def log_hazard(self, log_mean: Tensor) -> Tensor:
-        """Return log λ0 without effects, (cell, gene)."""
-        theta = self.theta()
-        return torch.log(theta * torch.log1p(torch.exp(log_mean) / theta) + 1e-12) + self.hurdle_bias
-
-    def level_table(self, genes: Tensor | None = None) -> Tensor:
-        """Return what of the value logits does not depend on the cell, (gene, 280)."""
-        theta, shape = self.theta(), torch.as_tensor(self.shape)
+    def level_table(self, g: GeneTables, genes: Tensor | None = None) -> Tensor:
+        """Return what of the value logits does not depend on the cell, (gene, 280); genes : of the tables', or all."""
+        theta, shape = g.theta, g.shape
         if genes is not None:
             theta, shape = theta[genes], shape[genes]
         k = self.level_value
         table = torch.lgamma(k + theta[:, None]) - torch.lgamma(theta)[:, None] - torch.lgamma(k + 1)
         return torch.as_tensor(table + self.level_width + shape @ self.levels.T)
 
-    def log_odds(self, log_value: Tensor, genes: Tensor) -> Tensor:
-        """Return log(ν / (ν + θ)) for entries: log ν (entry,), gene (entry,)."""
-        theta = self.theta()[genes]
-        return -torch.log1p(theta * torch.exp(-log_value.clamp(-12.0, 12.0)))
+
+def log_odds(log_value: Tensor, theta: Tensor) -> Tensor:
+    """Return log(ν / (ν + θ)); log ν and θ of one shape."""
+    return -torch.log1p(theta * torch.exp(-log_value.clamp(-12.0, 12.0)))

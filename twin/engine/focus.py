@@ -1,0 +1,56 @@
+"""What of a world model a scenario needs: the types its cells can be of, and what can be done to them.
+
+A model of many tissues and species is as wide as all of their genes together; a run is as wide as its own cells.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from twin.data.peek import Contents
+from twin.model.contract import WorldModel
+from twin.scenario.schema import Compartment, Scenario
+
+
+def types_of(compartment: Compartment, model: WorldModel) -> tuple[str, ...]:
+    """Return the cell types of a compartment whose cells the model draws."""
+    source = compartment.cells
+    assert source.source == "model", source
+    if isinstance(source.composition, str):
+        return tuple(c for c, share in zip(model.contexts, model.composition, strict=True) if share > 0)
+    return tuple(source.composition)
+
+
+def types_named(scenario: Scenario, model: WorldModel, contents: Mapping[str, Contents]) -> set[str]:
+    """Return the cell types that any compartment can hold, known to the model or not.
+
+    contents : per compartment, what its file holds.
+    """
+    found: set[str] = set()
+    for name, compartment in scenario.compartments.items():
+        if compartment.cells.source == "model":
+            found |= set(types_of(compartment, model))
+        elif name in contents:
+            found |= contents[name].cell_types
+    return found
+
+
+def perturbations_named(scenario: Scenario, model: WorldModel) -> list[str]:
+    """Return the model's perturbations that the scenario names: in what cells notice, in a response, or in the
+    settings of a process.
+    """
+    named = {r.perturbation for r in scenario.signalling.reception}
+    named |= {scenario.observe.response.perturbation} if scenario.observe.response else set()
+    for settings in scenario.processes.values():
+        named |= set(_words(settings))
+    return [p.name for p in model.perturbations if p.name in named]
+
+
+def _words(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _words(key)
+            yield from _words(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _words(item)

@@ -1,0 +1,1 @@
+"""Token backbones behind one interface: factorised patches, and the published Lingshu recipe."""
