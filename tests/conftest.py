@@ -7,11 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 
-from tests.model.synthetic import synthetic_experiment
+from tests.model.synthetic import dosed_adata, synthetic_experiment
+from twin.data.counts import checked_counts
+from twin.data.experiment import assemble
 from twin.model.fit import fit
+from twin.model.likeness import Features
 from twin.model.masked import MaskedDiffusion
 from twin.model.training import TrainingConfig
 
@@ -321,3 +326,17 @@ def small_model() -> MaskedDiffusion:
     experiment = synthetic_experiment(seed=0)
     config = TrainingConfig(steps=500, batch=64, warm_up=20, learning_rate=5e-3, seed=0)
     return fit(experiment, config, name="small", sizes={"latent": 4, "code": 32, "width": 48, "blocks": 1})
+
+
+@pytest.fixture(scope="session")
+def dosed_model() -> MaskedDiffusion:
+    """What was measured of a cytokine at two doses and times, a drug, and both; its network is not trained.
+
+    Features know a gene KIN, which was never perturbed.
+    """
+    torch.set_num_threads(1)
+    features = Features({"CYT": 0, "DRG": 1, "KIN": 2}, sp.csr_array(np.array([[1.0, 0.0], [0.0, 1.0], [0.96, 0.28]])))
+    experiment = assemble([checked_counts(dosed_adata(), "dosed.h5ad")])
+    return fit(
+        experiment, None, name="dosed", features=features, sizes={"latent": 3, "code": 8, "width": 16, "blocks": 1}
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from tests.bench.bench_backbones import bench_backbones
 from tests.bench.bench_commands import bench_demo, bench_help
 from tests.bench.bench_fields import bench_fields
 from tests.bench.bench_mechanics import bench_mechanics
@@ -17,13 +18,16 @@ from tests.bench.bench_model import bench_model
 def main() -> None:
     """Measure, print one table, and write it as JSON where that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure how fast twin is here.")
-    parser.add_argument("--quick", action="store_true", help="leave the demonstration out")
+    parser.add_argument("--quick", action="store_true", help="leave token backbones and the demonstration out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
     options = parser.parse_args()
     machine = machine_of()
     print(", ".join(f"{word}: {value}" for word, value in machine.items()), flush=True)
     rates = bench_help()
-    rates |= bench_model(sorted({1, torch.get_num_threads()}))
+    threads = sorted({1, torch.get_num_threads()})
+    rates |= bench_model(threads)
+    if not options.quick:
+        rates |= bench_backbones(threads)
     rates |= bench_mechanics()
     rates |= bench_fields()
     if not options.quick:

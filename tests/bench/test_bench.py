@@ -23,7 +23,7 @@ def test_one_command_measures_every_speed(tmp_path: Path) -> None:
     )
     rates = json.loads(file.read_text())["rates"]
     assert all(value > 0 for value in rates.values())
-    for word in ("transitions/s", "agent-steps/s", "voxel-updates/s"):
+    for word in ("transitions/s", "lingshu S=32, 3 guided steps", "agent-steps/s", "voxel-updates/s"):
         assert any(word in name for name in rates)
         assert word in told.stdout
     assert rates["twin --help: s"] < 0.5

@@ -79,7 +79,7 @@ def test_one_and_two_workers_give_one_store(one: Run, tmp_path: Path) -> None:
 
 def test_a_run_that_was_cut_off_ends_as_one_that_was_not(one: Run, tmp_path: Path) -> None:
     loaded, plan = check_file(write_tiny(tmp_path), REPLICATES)
-    world = build_world(loaded, plan.model, plan.processes)
+    world = build_world(loaded, plan.whole, plan.processes)
     out = tmp_path / "run"
     create_run(out, record_of(plan, world), layout_of(world), 2, ["patch"])
     segment(loaded, out, 0, segment_ends(world)[0])

@@ -30,7 +30,7 @@ MEASURED = (
 
 def world_of(folder: Path, sets: Sequence[str] = ()) -> World:
     loaded, plan = check_file(write_tiny(folder), tuple(sets))
-    return build_world(loaded, plan.model, plan.processes)
+    return build_world(loaded, plan.whole, plan.processes)
 
 
 def write_cells(folder: Path, types: Sequence[str], known: float = 1.0, depth: int = 2000) -> ad.AnnData:
@@ -50,7 +50,7 @@ def write_cells(folder: Path, types: Sequence[str], known: float = 1.0, depth: i
 def test_a_run_says_how_much_of_the_measured_cells_the_model_holds(tmp_path: Path) -> None:
     write_cells(tmp_path, ["pDC"] * 6 + ["CD14 Mono"] * 6, known=0.8)
     first, *others = world_of(tmp_path, MEASURED).notes
-    missing = len(embedded().genes) - 80
+    missing = len(embedded().focused(["pDC", "CD14 Mono"]).genes) - 80
     assert first == (
         "patch: 80 of the file's 100 genes are on the model's axis (80 % of its counts); "
         f"{missing:,} genes of the model were not measured and start at 0"
@@ -137,10 +137,11 @@ def test_what_counts_as_a_response_is_read_at_the_depth_of_the_compartments_own_
     write_cells(tmp_path, ["CD14 Mono"] * 6, depth=200)
     shallow = references_of(world_of(tmp_path, MEASURED))
     write_cells(tmp_path, ["CD14 Mono"] * 6, depth=20_000)
-    deep = references_of(world_of(tmp_path, MEASURED))
+    world = world_of(tmp_path, MEASURED)
+    deep = references_of(world)
     assert shallow is not None
     assert deep is not None
-    i = embedded().contexts.index("CD14 Mono")
+    i = world.model.contexts.index("CD14 Mono")
     gain = {d: r.full["patch"][i] - r.control["patch"][i] for d, r in (("shallow", shallow), ("deep", deep))}
     assert gain["deep"] > 0.5
     assert abs(gain["deep"] - gain["shallow"]) > 0.1
@@ -156,7 +157,7 @@ def test_a_tissue_without_cells_is_a_field_alone(tmp_path: Path) -> None:
             "duration=1 h",
         ),
     )
-    world = build_world(loaded, plan.model, plan.processes)
+    world = build_world(loaded, plan.whole, plan.processes)
     create_run(tmp_path / "run", record_of(plan, world), layout_of(world), 1, ["patch"])
     segment(loaded, tmp_path / "run", 0, 2)
     run = open_run(tmp_path / "run")

@@ -11,6 +11,7 @@ from twin.model.network import level_log_widths, level_values
 
 GENES = 6
 N = 20_000
+SHIFT = 0.7  # of log μ at full strength
 
 
 def heads(mean: float, theta: float) -> dict[str, Any]:
@@ -33,15 +34,12 @@ def draw(due: float, mean: float = 3.0, theta: float = 2.0, strength: float = 0.
     indptr, gene, token = reveal(
         np.uint64(77),
         np.arange(N, dtype=np.uint64),
+        np.arange(GENES, dtype=np.uint64),
         np.full(GENES, due),
         h["log_mean"],
-        np.full((1, 1, GENES), 0.7, np.float32),
-        np.full((1, 1, GENES), 0.4, np.float32),
+        np.full((1, 1, GENES), SHIFT, np.float32),
         np.full((N, 1), strength),
         np.zeros(N, np.int64),
-        np.zeros((GENES, 1), np.float32),
-        np.zeros((GENES, 1), np.float32),
-        np.zeros((N, 1), np.float32),
         h["theta"],
         h["hurdle_bias"],
         h["value_bias"],
@@ -73,10 +71,15 @@ def test_only_due_genes_change_and_as_often_as_they_should() -> None:
     assert (x == 0).mean() == pytest.approx(0.3, abs=5 * np.sqrt(0.21 / x.size))
 
 
-def test_an_effect_raises_the_hazard_by_its_factor() -> None:
-    quiet, loud = draw(1.0, mean=0.2), draw(1.0, mean=0.2, strength=1.0)
-    hazard = [-np.log((x == 0).mean()) for x in (quiet, loud)]
-    assert hazard[1] / hazard[0] == pytest.approx(np.exp(0.7), rel=0.03)
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_an_effect_moves_the_whole_law_as_a_change_of_the_mean_does(strength: float) -> None:
+    """Hurdle and values alike: the draws of a shifted mean are those of the higher mean, at full strength and below."""
+    shifted, higher = draw(1.0, strength=strength), draw(1.0, mean=3.0 * np.exp(strength * SHIFT))
+    for value in range(15):
+        expected = (higher == value).mean()
+        bound = 6 * np.sqrt(2 * expected * (1 - expected) / higher.size) + 1e-4
+        assert abs((shifted == value).mean() - expected) < bound
+    assert shifted.mean() == pytest.approx(3.0 * np.exp(strength * SHIFT), rel=0.02)
 
 
 def test_value_is_independent_of_the_gene_being_due() -> None:
@@ -89,15 +92,15 @@ def test_value_is_independent_of_the_gene_being_due() -> None:
 def test_equal_quantiles_reach_the_treated_law_and_leave_the_rest() -> None:
     control = draw(1.0)
     h = heads(3.0, 2.0)
-    shift_h, shift_v = np.zeros((N, GENES), np.float32), np.zeros((N, GENES), np.float32)
-    shift_h[:, 3:], shift_v[:, 3:] = 0.7, 0.4
+    shift = np.zeros((N, GENES), np.float32)
+    shift[:, 3:] = SHIFT
     row, gene = np.nonzero(control)
     indptr, new_gene, token = couple(
         np.uint64(5),
         np.arange(N, dtype=np.uint64),
+        np.arange(GENES, dtype=np.uint64),
         h["log_mean"],
-        shift_h,
-        shift_v,
+        shift,
         h["theta"],
         h["hurdle_bias"],
         h["value_bias"],

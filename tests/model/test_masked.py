@@ -1,5 +1,7 @@
 """The shipped kind of world model behind the contract, on cells with a known law."""
 
+from dataclasses import replace
+
 import anndata as ad
 import numpy as np
 import pytest
@@ -87,7 +89,7 @@ def test_a_half_dose_is_a_mixture_of_responders(small_model: MaskedDiffusion) ->
     n = 400
     spread = np.exp(1.0 * Streams(1, 0, 0).stream("e").normal(np.arange(n, dtype=np.uint64), 1)[:, 0])
     here = population(small_model, n, 1.0)
-    half = small_model.strengths(Condition(here.ids, here.context, here.depth, here.dose, here.time_since, spread))
+    half = small_model.strengths(replace(here, ec50_factor=spread))
     assert half.std() > 0.15
     assert small_model.strengths(population(small_model, 3, 10.0)) == pytest.approx(1.0)
     assert small_model.strengths(population(small_model, 3, 1e6)) == pytest.approx(
@@ -105,7 +107,7 @@ def test_expected_rates_are_the_means_of_draws(small_model: MaskedDiffusion) -> 
     )
     z = np.zeros((n, small_model.latent_size), np.float32)
     blank = sp.csr_array((n, len(small_model.genes)), dtype=np.int32)
-    drawn = small_model.decoder.target(blank, z, many, small_model.strengths(many), Streams(0, 0, 0), "x")
+    drawn = small_model.decoder.target(blank, z, many, small_model.effects(many), Streams(0, 0, 0), "x")
     genes = [0, 3, *RESPONDERS[:4].tolist()]
     rate = small_model.expected(z[:1], here, genes)[0]
     seen = drawn[:, genes].toarray() * 1e4 / here.depth[0]
@@ -173,3 +175,13 @@ def test_the_baselines_keep_the_contract(small_model: MaskedDiffusion) -> None:
     high, _ = shift.sample(here, Streams(0, 0, 0))
     assert high[:, RESPONDERS].mean() > 2 * low[:, RESPONDERS].mean()
     assert still.fingerprint != shift.fingerprint != small_model.fingerprint
+
+
+def test_a_perturbation_leaves_the_library_size_alone(small_model: MaskedDiffusion) -> None:
+    """Exactly so without the network's corrections; with them to within their own error."""
+    bare = without_network(small_model, "bare")
+    for model, bound in ((bare, 0.01), (small_model, 0.07)):
+        for context in range(3):
+            here = population(model, 1_000, 10.0, context)
+            counts, _ = model.sample(here, Streams(0, 0, 0))
+            assert counts.sum() == pytest.approx(here.depth.sum(), rel=bound)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.model.synthetic import synthetic_adata, synthetic_experiment
+from tests.model.synthetic import RESPONDERS, synthetic_adata, synthetic_experiment
 from twin.data.counts import checked_counts
+from twin.data.experiment import Experiment, assemble
 from twin.errors import InputError
-from twin.model.files import load_checkpoint, save_checkpoint
-from twin.model.fit import assemble, fit, starting_network
-from twin.model.masked import MaskedDiffusion
-from twin.model.network import LatentNetwork, NetworkConfig
+from twin.model.fit import fit, starting_network, training_cells, warm
+from twin.model.measured import measure
+from twin.model.network import LatentNetwork
 from twin.model.training import Runtime, Step, TrainingConfig, schedule, stratified, train
 
 SIZES = {"latent": 4, "code": 16, "width": 24, "blocks": 1}
@@ -24,16 +24,18 @@ class Stopped(Exception):  # noqa: N818 - it is no error
 
 
 def network(seed: int = 0) -> LatentNetwork:
-    data = synthetic_experiment(300)
-    config = NetworkConfig(n_genes=120, n_contexts=3, n_perturbations=1, **SIZES)
-    return starting_network(data, config, seed)
+    return network_of(synthetic_experiment(300), seed)
+
+
+def network_of(data: Experiment, seed: int = 0) -> LatentNetwork:
+    return starting_network(data, measure(data), seed, SIZES)
 
 
 def test_the_bound_on_the_likelihood_falls() -> None:
     seen: list[Step] = []
     train(
         network(),
-        synthetic_experiment(300).training_cells(),
+        training_cells(synthetic_experiment(300)),
         TrainingConfig(steps=120, warm_up=10),
         on_step=seen.append,
     )
@@ -42,7 +44,7 @@ def test_the_bound_on_the_likelihood_falls() -> None:
 
 
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
-    cells = synthetic_experiment(300).training_cells()
+    cells = training_cells(synthetic_experiment(300))
     config = TrainingConfig(steps=24, warm_up=4, save_every=8)
     straight = train(network(), cells, config)
 
@@ -66,13 +68,13 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) ->
 
 
 def test_blocks_of_the_latent_backbone_are_not_checkpointed() -> None:
-    cells = synthetic_experiment(300).training_cells()
+    cells = training_cells(synthetic_experiment(300))
     with pytest.raises(InputError, match="is for token backbones"):
         train(network(), cells, TrainingConfig(steps=1), runtime=Runtime(checkpoint_blocks=True))
 
 
 def test_a_state_of_another_training_is_refused(tmp_path: Path) -> None:
-    cells = synthetic_experiment(300).training_cells()
+    cells = training_cells(synthetic_experiment(300))
     file = tmp_path / "state.safetensors"
     train(network(), cells, TrainingConfig(steps=2, save_every=2), state_file=file)
     with pytest.raises(InputError, match="other settings or other cells"):
@@ -85,52 +87,6 @@ def test_masking_probabilities_are_stratified_and_some_are_one() -> None:
     rest = np.sort(t[t < 1].numpy())
     assert np.abs(np.diff(rest)).max() < 0.2
     assert schedule(0, TrainingConfig(steps=1000)) < schedule(99, TrainingConfig(steps=1000)) == pytest.approx(1.0)
-
-
-def test_a_checkpoint_comes_back_the_same_in_16_bit(small_model: MaskedDiffusion, tmp_path: Path) -> None:
-    save_checkpoint(small_model, tmp_path / "a", "a card")
-    once = load_checkpoint(tmp_path / "a")
-    save_checkpoint(once, tmp_path / "b")
-    assert load_checkpoint(tmp_path / "b").fingerprint == once.fingerprint
-    assert once.genes == small_model.genes
-    assert once.perturbations == small_model.perturbations
-    for (name, a), (_, b) in zip(small_model.net.state_dict().items(), once.net.state_dict().items(), strict=True):
-        torch.testing.assert_close(a, b, rtol=2e-3, atol=2e-4, msg=name)
-
-
-def damage_tensor(folder: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    tensors = load_file(folder / "model.safetensors")
-    tensors["code_out"] = tensors["code_out"][:, :-1].contiguous()
-    save_file(tensors, folder / "model.safetensors")
-
-
-def drop_tensor(folder: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    tensors = load_file(folder / "model.safetensors")
-    del tensors["code_in"]
-    save_file(tensors, folder / "model.safetensors")
-
-
-@pytest.mark.parametrize(
-    ("damage", "said"),
-    [
-        (damage_tensor, "code_out has shape"),
-        (drop_tensor, "code_in is missing"),
-        (lambda f: (f / "genes.tsv").unlink(), "genes.tsv is not there"),
-        (lambda f: (f / "config.json").write_text("{"), "damaged"),
-        (lambda f: (f / "model.safetensors").write_bytes(b"12"), "damaged"),
-        (lambda f: (f / "genes.tsv").write_text("gene\thalf_life_h\nA\t-1\n"), "line 2"),
-    ],
-)
-def test_a_damaged_checkpoint_is_named(small_model: MaskedDiffusion, tmp_path: Path, damage: object, said: str) -> None:
-    save_checkpoint(small_model, tmp_path / "a")
-    assert callable(damage)
-    damage(tmp_path / "a")
-    with pytest.raises(InputError, match=said):
-        load_checkpoint(tmp_path / "a")
 
 
 def normalised() -> ad.AnnData:
@@ -156,17 +112,9 @@ def untreated_only() -> ad.AnnData:
     return adata[adata.obs["condition"] != "control"].copy()
 
 
-def two_doses() -> ad.AnnData:
-    adata = synthetic_adata(60)
-    treated = np.flatnonzero(adata.obs["condition"] == "CYT")
-    adata.obs.iloc[treated[:5], list(adata.obs.columns).index("dose")] = 30.0
-    return adata
-
-
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (two_doses, "several doses"),
         (normalised, "no whole number: normalised data"),
         (negative, "negative"),
         (twice, "more than once"),
@@ -186,8 +134,39 @@ def test_files_of_different_genes_train_together(tmp_path: Path) -> None:
     data = assemble([checked_counts(whole, "a"), checked_counts(part, "b")])
     assert data.measured.sum(axis=1).tolist() == [120, 90]
     model = fit(data, TrainingConfig(steps=10, warm_up=2), sizes=SIZES)
-    alone = starting_network(
-        assemble([checked_counts(whole, "a")]), NetworkConfig(n_genes=120, n_contexts=3, n_perturbations=1, **SIZES), 0
-    )
+    alone = network_of(assemble([checked_counts(whole, "a")]))
     both = np.asarray(model.net.log_rate)[:, :10]
     assert np.abs(both - np.asarray(alone.log_rate)[:, :10]).max() < 0.3
+
+
+def test_fine_tuning_starts_from_the_weights_of_the_genes_that_both_know() -> None:
+    """Without a step the weights are those of the start, gene by gene; what is measured is the new data's."""
+    first = fit(synthetic_experiment(300), TrainingConfig(steps=4, warm_up=1), sizes=SIZES)
+    some = synthetic_adata(300, seed=3)[:, 20:].copy()
+    some.var_names = [*some.var_names[:-1], "NEW"]
+    second = fit(assemble([checked_counts(some, "b")]), None, start=first)
+    assert torch.equal(second.net.code_out[:-1], first.net.code_out[20:119])
+    assert torch.equal(second.net.to_code.weight, first.net.to_code.weight)
+    mine = fit(assemble([checked_counts(some, "b")]), None, sizes=SIZES)
+    assert torch.equal(second.net.log_rate, mine.net.log_rate)
+
+
+def test_a_start_that_does_not_fit_is_refused() -> None:
+    first = fit(synthetic_experiment(100), None, sizes=SIZES)
+    net = network_of(synthetic_experiment(100))
+    with pytest.raises(InputError, match="share no gene with trained"):
+        warm(net, [f"X{i}" for i in range(120)], first)
+    with pytest.raises(InputError, match="sizes of trained and those asked for differ"):
+        fit(synthetic_experiment(100), None, sizes={**SIZES, "code": 24}, start=first)
+
+
+def test_treated_cells_bring_their_measured_shift_to_training() -> None:
+    """What was done is told, so that z need not hold it: the responders are shifted, in treated cells only."""
+    data = synthetic_experiment(300)
+    cells = training_cells(data, fit(data, None, sizes=SIZES))
+    rows, columns = np.arange(data.n_cells), np.arange(120)
+    shift = cells.shift(rows, columns)
+    assert (shift[data.arm < 0] == 0).all()
+    treated = shift[data.arm >= 0]
+    assert treated[:, RESPONDERS].mean() > 1.0
+    assert np.abs(np.delete(treated, RESPONDERS, axis=1)).mean() < 0.4

@@ -1,5 +1,7 @@
 """The transition kernel: turnover towards a target, held to its law."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -69,19 +71,19 @@ def test_kappa_at_the_assays_time_reaches_the_snapshot_to_95_percent(small_model
     assert 1 - 2 ** (-small_model.kappa() * 6.0 / HALF_LIFE) == pytest.approx(0.95, abs=1e-3)
 
 
+def test_a_fitted_kappa_takes_the_place_of_the_convention(small_model: MaskedDiffusion) -> None:
+    fitted = small_model.named({"kappa": 1.7})
+    assert fitted.kappa() == 1.7
+    assert fitted.fingerprint != small_model.fingerprint
+    assert small_model.focused(perturbations=()).kappa() == 1.0  # no assay, no clock
+    assert fitted.focused(perturbations=()).kappa() == 1.7
+
+
 def test_each_gene_is_due_by_its_own_half_life(small_model: MaskedDiffusion) -> None:
     """A gene of infinite half-life never changes; one of a short life changes almost everywhere."""
     half_life = np.full(len(small_model.genes), HALF_LIFE)
     half_life[0:5], half_life[5:10] = 1e12, 1e-3
-    model = MaskedDiffusion(
-        small_model.net,
-        small_model.genes,
-        small_model.contexts,
-        small_model.composition,
-        small_model.perturbations,
-        small_model.card,
-        half_life,
-    )
+    model = MaskedDiffusion(small_model.net, replace(small_model.knowledge, half_life=half_life), small_model.card)
     here = condition_of(model, 300, 0.0)
     counts, z = model.sample(here, Streams(0, 0, 0))
     other, _ = model.sample(condition_of(model, 300, 0.0, context=1), Streams(1, 0, 0))

@@ -76,9 +76,9 @@ def test_everything_that_is_not_there_is_told_at_once_with_the_nearest_name(writ
         "line 11, compartments.tissue.cells.radius.CD14 Monocytes: "
         "no cell type is called 'CD14 Monocytes'; did you mean CD14+ Monocytes?",
         "line 12, compartments.tissue.cells.place.pDC.x: 0 to 600 um does not lie inside the box, 0 to 500 um",
+        "line 20, signalling.secretion[0].by[0]: no cell type is called 'pDCs'; did you mean pDC?",
         "line 20, signalling.secretion[0].gene: "
         "no gene of the world model is called 'IFNB2'; did you mean IFNB1 or IFNAR2?",
-        "line 20, signalling.secretion[0].by[0]: no cell type is called 'pDCs'; did you mean pDC?",
         "line 22, signalling.reception[0].perturbation: "
         "no perturbation of the world model is called 'IFNB'; did you mean IFNB1?",
         "line 22, signalling.reception[0].receptor[1]: "

@@ -14,8 +14,8 @@ ISGS = ("ISG15", "IFI6", "ISG20", "IFIT1", "IFIT2", "IFIT3", "MX1", "LY6E", "TNF
 @pytest.mark.parametrize("step", [0.25, 1.0, 6.0])
 def test_interferon_genes_follow_the_half_life_law(step: float) -> None:
     """Counts of the module, control to full dose: 1 − 2^(−κ t / t½) within 10 % at every tick up to 6 h."""
-    model = embedded()
-    n, genes = 500, [model.genes.index(g) for g in ISGS]
+    model = embedded().focused(["CD14 Mono"], perturbations=["IFNB1"])
+    n, genes = 2_000, [model.genes.index(g) for g in ISGS]
     ids = np.arange(n, dtype=np.uint64)
     context = np.full(n, model.contexts.index("CD14 Mono"))
     depth = model.depths(context, ids, Streams(0, 0, 0))

@@ -80,7 +80,7 @@ def _drawn(model: MaskedDiffusion, context: NDArray[np.intp]) -> sp.csr_array:
 
 
 def _independent(train: sp.csr_array, seen: NDArray[np.intp], wanted: NDArray[np.intp]) -> sp.csr_array:
-    """Return cells whose genes are drawn one by one from training cells of the same context, or of any if it has none."""
+    """Return cells whose genes are drawn one by one from training cells of their context, or of any if it has none."""
     luck = np.random.default_rng(0)
     dense = train.toarray()
     out = np.zeros((len(wanted), train.shape[1]), dtype=np.int32)

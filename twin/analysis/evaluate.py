@@ -1,274 +1,264 @@
-"""A model beside its baselines on cells that it never saw."""
+"""World models beside their baselines: a checkpoint on its held-out cells, or the recipe retrained fold by fold."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-import scipy.sparse as sp
-from numpy.typing import NDArray
+from twin.analysis.held_out import Checkpoint, held_out_families, words
+from twin.analysis.metrics.calibration import Calibration, auroc, fit_calibration
+from twin.analysis.protocol.bases import DRAWING, MOVING, Bases
+from twin.analysis.protocol.families import FAMILIES, Family
+from twin.analysis.protocol.figure import figure, save
+from twin.analysis.protocol.generation import SETS, generation_table
+from twin.analysis.protocol.recipe import Recipe
+from twin.analysis.protocol.render import markdown
+from twin.analysis.protocol.run import Finished, run_protocol
+from twin.analysis.protocol.score import DRAWS
+from twin.analysis.protocol.support import support_cases
+from twin.analysis.protocol.table import Table, to_json
+from twin.analysis.protocol.task import Predictor
+from twin.analysis.sampling import NAME, Sampler, few_steps
+from twin.data.experiment import Experiment
+from twin.errors import InputError, UnknownNameError
+from twin.model.contract import WorldModel
+from twin.model.features import read_features
+from twin.model.likeness import NO_FEATURES
+from twin.model.masked import MaskedDiffusion
 
-from twin.analysis.scores import dispersion_genes, lognorm, mse, pearson, slope, split_half
-from twin.data.counts import CountData, held_out
-from twin.errors import InputError
-from twin.kernels.random import Streams
-from twin.model.contract import Condition, WorldModel
-from twin.model.effects import TEMPERATURE
-from twin.model.fit import Columns, Experiment, assemble
-
-Float = NDArray[np.float64]
-
-N_GENES = 1_000
-LEAST_CELLS = 50  # cells of a group in each arm of the whole data; as the reference tables
-DRAWS = 4  # predictions of each cell; averaged, so that a score is not the luck of one draw
+EXPECTED, CELLS = f"{NAME} (expected)", f"{NAME} (cells)"
+RECIPE = "1"  # of our model as a predictor; another one is scored anew
+GENE_SETS = Path("knowledge") / "genesets.gmt"
+QUICK_FAMILIES = ("ifnb-types", "thp1-knock-outs", "panobinostat")
+SPLITS: dict[str, tuple[str, ...]] = {
+    "types": ("ifnb-types", "cftr-types", "drug-lines"),
+    "donors": ("ifnb-donors", "panobinostat", "cftr-animals", "doxorubicin"),
+    "perturbations": ("thp1-knock-outs",),
+    "combinations": ("crispr-doubles", "jurkat-tcr"),
+    "times": ("lps-course", "cardiomyocyte-course", "primate-course", "worm-course"),
+    "doses": ("dexamethasone-doses",),
+    "refitted-cells": ("ifnb-cells", "trem2-microglia", "yeast"),
+}
+GENERATION, FEW_STEPS, ALL, HELD_OUT = "generation", "few-steps", "all", "cells"
 
 
 @dataclass(frozen=True)
-class Row:
-    """One predictor's scores, per group in the order of the table's groups."""
+class Support:
+    """How well the support score told where a model is worse than the best simple baseline.
 
-    name: str
-    pearson: tuple[float, ...]
-    mse: tuple[float, ...]
-    slope: tuple[float, ...] = ()
+    auroc : NaN where all cases are of one kind. slope, intercept : of the logistic curve from the score to the
+    probability of being no worse. cases : (family and task, score, whether it was worse).
+    """
 
-    def mean(self, scores: Sequence[float]) -> float:
-        """Return the unweighted mean over groups."""
-        return float(np.mean(scores)) if len(scores) else float("nan")
+    auroc: float
+    calibration: Calibration
+    cases: tuple[tuple[str, float, bool], ...]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The table of one perturbation."""
+    """All tables, and what the support scores were worth where enough conditions were left out."""
 
-    perturbation: str
-    groups: tuple[str, ...]
-    n_control: tuple[int, ...]
-    n_treated: tuple[int, ...]
-    rows: tuple[Row, ...]
-    about: str
-    genes: int
-    notes: list[str] = field(default_factory=list)
+    tables: tuple[Table, ...]
+    support: Support | None
 
 
-@dataclass(frozen=True)
-class _Arms:
-    """Log-normalised cells over the scored genes: (cell, gene) by group, arm and split."""
+def split_words(wanted: Sequence[str]) -> tuple[tuple[str, ...], bool, bool]:
+    """Return the keys of the families that words ask for, whether to generate, and whether in few rounds.
 
-    test_control: Float
-    test_treated: Float
-    train_control: Float
-    train_treated: Float
+    Raises
+    ------
+    UnknownNameError
+        If a word is no split and no family.
+    """
+    known = (*SPLITS, ALL, GENERATION, FEW_STEPS, *(f.key for f in FAMILIES))
+    keys: list[str] = []
+    for word in wanted:
+        if word not in known:
+            raise UnknownNameError("split", word, (HELD_OUT, *known))
+        keys += (
+            [f.key for f in FAMILIES]
+            if word == ALL
+            else SPLITS.get(word, () if word in (GENERATION, FEW_STEPS) else (word,))
+        )
+    chosen = tuple(f.key for f in FAMILIES if f.key in keys)
+    return chosen, bool({GENERATION, ALL} & set(wanted)), bool({FEW_STEPS, ALL} & set(wanted))
 
 
-def evaluate(
-    model: WorldModel,
-    files: Sequence[CountData],
+def evaluate_recipe(
+    wanted: Sequence[str],
+    folder: Path,
     *,
-    holdout: float,
-    group_by: str | None = None,
-    columns: Columns | None = None,
-    on_group: Callable[[str], None] | None = None,
-) -> list[Evaluation]:
-    """Score a model on held-out cells, beside baselines made of the cells that it may have seen.
-
-    Delta = mean log1p(CP10k) of treated minus control cells. The held-out cells are told by a hash of their names
-    (`twin.data.counts.held_out`), so that anybody can repeat the split. Scored over the 1,000 genes of largest
-    dispersion among the genes that all files share.
+    seeds: Sequence[int] = (0,),
+    out: Path | None = None,
+    quick: bool = False,
+    on_task: Callable[[Finished], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Retrain our model fold by fold on the families' files, beside every baseline.
 
     Parameters
     ----------
-    holdout : share of the cells that the model has not seen (a checkpoint records it).
-    group_by : obs column of the groups that are scored; without it `cell_type_broad` if there, else the cell type.
+    wanted : words of `SPLITS`, families' keys, `generation`, `few-steps` or `all`.
+    out : folder of finished rows and trained networks, from which a stopped evaluation goes on.
+    quick : fewer training steps, no population scores, two halvings.
 
     Raises
     ------
     InputError
-        If the files name no perturbation that the model knows, or no group has enough cells.
+        If the folder has none of the files.
     """
-    columns = columns or Columns()
-    data = assemble(files, columns)
-    test = held_out(data.names, holdout)
-    groups = _groups(files, data, group_by)
-    shared = np.flatnonzero(data.measured.all(axis=0))
-    logged = lognorm(data.counts[:, shared])
-    scored = dispersion_genes(logged, min(N_GENES, len(shared)))
-    dense = logged[:, scored].toarray().astype(np.float64)
-    place = {gene: i for i, gene in enumerate(model.genes)}
-    axis = np.array([place.get(g, -1) for g in data.genes])
-    if (axis < 0).any():
-        raise InputError(
-            f"{int((axis < 0).sum())} of the data's {len(data.genes)} genes are not on the model's axis; "
-            "evaluate it on the files it was trained on, or on files of the same genes"
+    keys, generate, rounds = split_words(wanted)
+    families = [f for f in FAMILIES if f.key in keys]
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}: set TWIN_DATA to the folder of the measured data")
+    there = [f for f in families if not f.missing(folder)]
+    if families and not there:
+        lacking = sorted({name for f in families for name in f.missing(folder)})
+        raise InputError(f"{folder} lacks {', '.join(lacking[:3])}: set TWIN_DATA to the folder of the measured data")
+    sets_file = folder / GENE_SETS
+    features = read_features(sets_file) if sets_file.is_file() else NO_FEATURES
+    networks = None if out is None else out / "networks"
+    share = 10 if quick else 1
+    moving, drawing = Bases(networks, steps=MOVING // share), Bases(networks, steps=DRAWING // share)
+    predictors: dict[str, Predictor] = {EXPECTED: Recipe(features), CELLS: Recipe(features, moving)}
+    tables: list[Table] = []
+    if there:
+        tables = run_protocol(
+            predictors,
+            there,
+            folder=folder,
+            seeds=seeds,
+            draws={EXPECTED: 2 if quick else DRAWS},
+            store=None if out is None else out / "rows.jsonl",
+            fingerprints={name: f"{name} {RECIPE} {quick}" for name in predictors},
+            with_distribution=not quick,
+            on_task=on_task,
         )
-    strangers = sorted(set(data.contexts) - set(model.contexts))
-    if strangers:
-        raise InputError(
-            f"the model does not know the cell types {', '.join(strangers)}; it knows {', '.join(model.contexts)}"
-        )
-    onto = _onto(data, axis, len(model.genes))
-    known = {p.name: i for i, p in enumerate(model.perturbations)}
-    tables = []
-    for p, perturbation in enumerate(data.perturbations):
-        if perturbation.name not in known:
-            continue
-        arms = {}
-        for group in sorted(set(groups)):
-            mine = groups == group
-            treated, control = mine & (data.treatment == p), mine & (data.treatment < 0)
-            enough = min(int(treated.sum()), int(control.sum())) >= LEAST_CELLS
-            if enough and all((a & test).sum() >= 2 and (a & ~test).any() for a in (treated, control)):
-                arms[group] = _Arms(
-                    dense[control & test], dense[treated & test], dense[control & ~test], dense[treated & ~test]
-                )
-        if not arms:
-            continue
-        rows = _baselines(arms)
-        predicted: dict[str, tuple[Float, Float]] = {}
-        for group in arms:
-            if on_group is not None:
-                on_group(group)
-            cells = np.flatnonzero((groups == group) & (data.treatment < 0) & test)
-            predicted[group] = _predict(model, data, onto, cells, known[perturbation.name], axis[shared], scored)
-        rows = [
-            _row(f"{model.name}: these cells, perturbed", arms, {g: m for g, (m, _) in predicted.items()}),
-            _row(f"{model.name}: population, sampled", arms, {g: m for g, (_, m) in predicted.items()}),
-            *rows,
-        ]
-        tables.append(
-            Evaluation(
-                perturbation.name,
-                tuple(arms),
-                tuple(len(a.test_control) for a in arms.values()),
-                tuple(len(a.test_treated) for a in arms.values()),
-                tuple(rows),
-                f"{100 * holdout:g} % of the cells held out by name ({int(test.sum())} of {len(test)})",
-                len(scored),
-            )
-        )
-    if not tables:
-        raise InputError(
-            "nothing to score: no group of cells has "
-            f"{LEAST_CELLS} control and {LEAST_CELLS} treated cells under a perturbation that the model knows "
-            f"({', '.join(known) or 'none'})"
-        )
-    return tables
+
+    def told(key: str, name: str) -> None:
+        if on_note is not None:
+            on_note(f"{key}: {name}")
+
+    support = support_of(tables, EXPECTED)
+    if generate:
+        tables.append(generation_table({NAME: Sampler(drawing)}, folder=folder, seeds=seeds, on_row=told))
+    if rounds:
+        tables.append(few_steps(drawing, SETS[0], folder=folder, seeds=seeds[:1], on_row=told))
+    return Evaluation(tuple(tables), support)
 
 
-def _groups(files: Sequence[CountData], data: Experiment, group_by: str | None) -> NDArray[np.str_]:
-    if group_by is None:
-        shared = all(f.find_column("cell_type_broad") == "cell_type_broad" for f in files if "cell_type_broad" in f.obs)
-        group_by = "cell_type_broad" if shared and all("cell_type_broad" in f.obs for f in files) else None
-    columns = [f.column(group_by or "cell_type", group_by) for f in files]
-    return np.array([columns[f][r] for f, r in zip(data.file, data.row, strict=True)], dtype=np.str_)
-
-
-def _onto(data: Experiment, axis: NDArray[np.intp], n_genes: int) -> sp.csr_array:
-    """Return the counts on the model's axis."""
-    c = data.counts.tocoo()
-    counts = sp.csr_array((c.data, (c.row, axis[c.col])), shape=(c.shape[0], n_genes), dtype=np.int32)
-    counts.sort_indices()
-    return counts
-
-
-def _predict(
+def evaluate_checkpoint(
     model: WorldModel,
     data: Experiment,
-    counts: sp.csr_array,
-    cells: NDArray[np.intp],
-    perturbation: int,
-    shared: NDArray[np.intp],
-    scored: NDArray[np.intp],
-) -> tuple[Float, Float]:
-    """Return two predicted pseudobulks over the scored genes: these cells perturbed, and as many sampled."""
-    contexts = {name: i for i, name in enumerate(model.contexts)}
-    context = np.array([contexts[data.contexts[c]] for c in data.context[cells]])
-    dose = np.zeros((len(cells), len(model.perturbations)))
-    reference = model.perturbations[perturbation].reference
-    dose[:, perturbation] = reference if np.isfinite(reference) else 1.0
-    condition = Condition(
-        np.arange(len(cells), dtype=np.uint64),
-        context,
-        np.asarray(counts[cells].sum(axis=1), dtype=np.float64).ravel(),
-        dose,
-        np.full(dose.shape, np.nan),
-        np.ones(len(cells)),
+    *,
+    holdout: float,
+    seeds: Sequence[int] = (0,),
+    out: Path | None = None,
+    on_task: Callable[[Finished], None] | None = None,
+) -> Evaluation:
+    """Score a trained model on its held-out cells, every perturbation of every file, beside every baseline.
+
+    Parameters
+    ----------
+    holdout : share of the cells that the model has not seen (a checkpoint records it).
+
+    Raises
+    ------
+    InputError
+        If nothing is held out, or there is nothing to score.
+    """
+    if not 0 < holdout < 1:
+        raise InputError(
+            f"{model.name} has no held-out cells: give --holdout between 0 and 1, and know that it may have seen them"
+        )
+    families = held_out_families(model, data, holdout)
+    arms = {word: data.arms[i] for i, word in words(data.arms).items()}
+    names = {f"{model.name}: these cells, perturbed": False, f"{model.name}: population, sampled": True}
+    tables = run_protocol(
+        {name: Checkpoint(model, arms, sampled) for name, sampled in names.items()},
+        families,
+        folder=Path(),
+        seeds=seeds,
+        draws=0,
+        store=None if out is None else out / "rows.jsonl",
+        fingerprints={name: f"{name} {model.fingerprint}" for name in names},
+        with_distribution=False,
+        on_task=on_task,
     )
-    means: tuple[list[Float], list[Float]] = ([], [])
-    for draw in range(DRAWS):
-        streams = Streams(draw, 0, 0)
-        both = (model.perturb(counts[cells], condition, streams), model.sample(condition, streams)[0])
-        for mean, result in zip(means, both, strict=True):
-            mean.append(lognorm(result[:, shared])[:, scored].toarray().mean(axis=0))
-    return np.mean(means[0], axis=0), np.mean(means[1], axis=0)
+    return Evaluation(tuple(tables), None)
 
 
-def _row(name: str, arms: dict[str, _Arms], predicted: dict[str, Float]) -> Row:
-    rs, ms, slopes = [], [], []
-    for group, a in arms.items():
-        control, treated = a.test_control.mean(axis=0), a.test_treated.mean(axis=0)
-        rs.append(pearson(predicted[group] - control, treated - control))
-        ms.append(mse(predicted[group], treated))
-        slopes.append(slope(predicted[group] - control, treated - control))
-    return Row(name, tuple(rs), tuple(ms), tuple(slopes))
+def support_of(tables: Iterable[Table], predictor: str) -> Support | None:
+    """Return what the support scores were worth over all left-out tasks; None with fewer than two."""
+    score, worse, names = support_cases(tables, predictor)
+    if len(score) < 2:
+        return None
+    cases = tuple((n, float(s), bool(w)) for n, s, w in zip(names, score, worse, strict=True))
+    return Support(auroc(worse, -score), fit_calibration(~worse, score), cases)
 
 
-def _baselines(arms: dict[str, _Arms]) -> list[Row]:
-    """Return the simple predictors' rows: made of training cells, scored on the held-out ones."""
-    groups = list(arms)
-    profile = {g: a.train_control.mean(axis=0) for g, a in arms.items()}
-    delta = {g: a.train_treated.mean(axis=0) - profile[g] for g, a in arms.items()}
-    own = {g: a.test_control.mean(axis=0) for g, a in arms.items()}
-    cells = np.array([len(a.train_treated) for a in arms.values()], dtype=np.float64)
-    every = np.stack([delta[g] for g in groups])
-
-    def weighted(group: str) -> Float:
-        like = np.array([pearson(own[group], profile[g]) for g in groups])
-        w = cells * np.exp(like / TEMPERATURE)
-        return np.asarray(w @ every / w.sum())
-
-    halves = [split_half(a.test_control, a.test_treated) for a in arms.values()]
-    return [
-        _row("control copied", arms, own),
-        _row("mean shift (all types equal)", arms, {g: own[g] + every.mean(axis=0) for g in groups}),
-        _row("similarity-weighted shift", arms, {g: own[g] + weighted(g) for g in groups}),
-        _row("own type's shift", arms, {g: own[g] + delta[g] for g in groups}),
-        _row("own type's treated mean", arms, {g: a.train_treated.mean(axis=0) for g, a in arms.items()}),
-        Row(
-            "two halves of the held-out cells (noise)",
-            tuple(r for r, _ in halves),
-            tuple(m for _, m in halves),
-        ),
-        Row(
-            "ceiling: a noise-free shift, sqrt(2r/(1+r))",
-            tuple(float(np.sqrt(max(0.0, 2 * r / (1 + r)))) for r, _ in halves),
-            tuple(m / 4 for _, m in halves),
-        ),
-    ]
+def calibrated(model: MaskedDiffusion, slope: float, intercept: float) -> MaskedDiffusion:
+    """Return the model with the calibration of its support stored in its card."""
+    return model.named({"support": (slope, intercept)})
 
 
-def markdown(table: Evaluation) -> str:
-    """Return the table as Markdown: Pearson-delta per group, then means of Pearson, MSE and slope."""
+def report(found: Evaluation) -> str:
+    """Return everything as Markdown."""
+    parts = ["# Evaluation", *(markdown(table) for table in found.tables)]
+    if found.support is not None:
+        parts.append(support_text(found.support))
+    return "\n\n".join(parts)
 
-    def number(x: float, digits: int = 3) -> str:
-        return f"{x:.{digits}f}" if np.isfinite(x) else "–"
 
-    width = max(len(r.name) for r in table.rows)
-    head = f"| {'Pearson of delta':<{width}} | " + " | ".join(table.groups) + " | mean | MSE | slope |"
-    lines = [
-        f"{table.perturbation}: {table.about}; {table.genes:,} genes of largest dispersion; held-out control / treated "
-        "cells: "
-        + ", ".join(f"{g} {c}/{t}" for g, c, t in zip(table.groups, table.n_control, table.n_treated, strict=True)),
-        "",
-        head,
-        "|" + "---|" * (len(table.groups) + 4),
-    ]
-    for r in table.rows:
-        cells = " | ".join(f"{number(x):>{max(5, len(g))}}" for g, x in zip(table.groups, r.pearson, strict=True))
-        last = f"{number(r.mean(r.pearson))} | {number(r.mean(r.mse), 4)} | {number(r.mean(r.slope), 2)}"
-        lines.append(f"| {r.name:<{width}} | {cells} | {last} |")
-    lines += [
-        "",
-        "A treated *level* (sampled population, own type's treated mean) shares the control cells' noise with the true "
-        "delta, which raises its Pearson; the MSE is free of that.",
-    ]
-    return "\n".join(lines)
+def support_text(support: Support) -> str:
+    """Return a paragraph on the support scores."""
+    worse, curve = sum(w for _, _, w in support.cases), support.calibration
+    return (
+        f"Support: over {len(support.cases)} left-out conditions, {worse} with an error above the best simple "
+        f"baseline's; AUROC {support.auroc:.3f}; probability of being no worse = "
+        f"1 / (1 + exp(−({curve.slope:.4g} · support + {curve.intercept:.4g})))"
+    )
+
+
+def as_json(found: Evaluation) -> str:
+    """Return everything as JSON: `tables` as `twin.analysis.protocol.table`, and `support` with slope and intercept."""
+    document: dict[str, object] = json.loads(to_json(found.tables))
+    if found.support is not None:
+        s = found.support
+        document["support"] = {
+            "auroc": s.auroc if s.auroc == s.auroc else None,
+            "slope": s.calibration.slope,
+            "intercept": s.calibration.intercept,
+            "cases": [{"task": n, "support": x, "worse": w} for n, x, w in s.cases],
+        }
+    return json.dumps(document, indent=1, allow_nan=False)
+
+
+def write_report(found: Evaluation, out: Path) -> tuple[Path, ...]:
+    """Write report.md, report.json and report.png into a folder, and return the files.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be written.
+    """
+    files = tuple(out / f"report.{end}" for end in ("md", "json", "png"))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        files[0].write_text(report(found) + "\n", encoding="utf-8")
+        files[1].write_text(as_json(found) + "\n", encoding="utf-8")
+        responses = [t for t in found.tables if any(m.key == "pearson_delta" for m in t.metrics())]
+        others = [t for t in found.tables if t not in responses]
+        metrics = ("pearson_delta", "mse") if responses else ("mmd", "corr_err")
+        save(figure(responses or others, metrics), files[2])
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror or error}") from error
+    return files
+
+
+def count_tasks(wanted: Sequence[str], folder: Path) -> Mapping[str, int]:
+    """Return how many tasks each family of these words has."""
+    keys, _, _ = split_words(wanted)
+    there: list[Family] = [f for f in FAMILIES if f.key in keys and not f.missing(folder)]
+    return {f.key: len(f.tasks(folder)) for f in there}

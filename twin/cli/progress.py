@@ -65,11 +65,12 @@ class ProgressLine:
         if self.replicates > 1:
             where += f" (replicate {step.replicate + 1} of {self.replicates})"
         speed = (done - first) / elapsed if elapsed > 0 and done > first else step.ticks_per_second
-        left = f", {_clock((total - done) / speed)} left" if speed > 0 else ""
+        left = f", {clock((total - done) / speed)} left" if speed > 0 else ""
         return f"{where}, {sum(self._cells.values()):,} cells, {speed:.2g} ticks/s{left}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a time in words: "40 s", "3 min 5 s", "2 h 10 min"."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -17,7 +17,7 @@ from twin.data.peek import Contents
 from twin.engine import checks, estimate, explain, order
 from twin.engine.focus import perturbations_named, types_named
 from twin.errors import Fault, InputError
-from twin.model.contract import HALF_LIFE, WorldModel
+from twin.model.contract import HALF_LIFE, REACHED, WorldModel
 from twin.process import DOSE, SOURCE, Phase, Process, ProcessConfig
 from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
@@ -255,16 +255,17 @@ def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, 
 
 def _assumptions(scenario: Scenario, model: WorldModel, processes: Sequence[Process]) -> tuple[str, ...]:
     told = list(model.notes)
-    times = sorted({t for p in model.perturbations for t in p.times if t > 0})
+    last = model.last_time()
+    times = sorted({t for p in model.perturbations for t in p.times if 0 < t <= last})
     if times and model.turns_over:
         how = f"one measured time ({times[0]:g} h)" if len(times) == 1 else f"last measured time {times[-1]:g} h"
-        if model.kappa() == WorldModel.kappa(model):
+        if model.kappa() == REACHED * HALF_LIFE / last:
             told.append(
                 f"{how}: the model's κ = {model.kappa():.3g} is a convention, not a fit; it takes a message of the "
                 f"median half-life, {HALF_LIFE:g} h, 95 % of the way in {times[-1]:g} h"
             )
         else:
-            told.append(f"{how}: the model's κ = {model.kappa():.3g} is its own, fitted to measured times")
+            told.append(f"{how}: the model's κ = {model.kappa():.3g} was fitted to measured times")
     for process in processes:
         told += process.assumptions(scenario, model)
     return tuple(dict.fromkeys(told))

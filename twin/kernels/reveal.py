@@ -84,6 +84,7 @@ def _with_room(gene, token, filled, least):  # type: ignore[no-untyped-def]
 def reveal(
     key: np.uint64,
     ids: NDArray[np.uint64],
+    place: NDArray[np.uint64],
     due: NDArray[np.float64],
     log_mean: NDArray[np.float32],
     effect: NDArray[np.float32],
@@ -103,6 +104,7 @@ def reveal(
     Parameters
     ----------
     key : of the stream. ids : (cell,).
+    place : (gene,) the number by which each gene's luck is keyed, its own wherever it stands.
     due : (gene,) probability ρ that a gene is due; or (cell, gene).
     log_mean : (cell, gene) log μ without effects.
     effect : (arm, context, gene) shifts of log μ at full strength.
@@ -135,7 +137,7 @@ def reveal(
         for j in range(g):
             held = old < last and gene[old] == j
             rho = due[j]
-            u = (_mix(cell + (np.uint64(j) + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
+            u = (_mix(cell + (place[j] + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
             if u >= rho:
                 if held:
                     new_gene[filled] = j
@@ -166,6 +168,7 @@ def reveal(
 def couple(
     key: np.uint64,
     ids: NDArray[np.uint64],
+    place: NDArray[np.uint64],
     log_mean: NDArray[np.float32],
     shift: NDArray[np.float32],
     theta: NDArray[np.float32],
@@ -209,7 +212,7 @@ def couple(
                     new_token[filled] = value
                     filled += 1
                 continue
-            u = (_mix(cell + (np.uint64(j) + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
+            u = (_mix(cell + (place[j] + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
             log_mu = float(log_mean[i, j])
             p_before = -math.expm1(-_hazard(log_mu, theta[j], hurdle_bias[j]))
             p_after = -math.expm1(-_hazard(log_mu + shift[i, j], theta[j], hurdle_bias[j]))

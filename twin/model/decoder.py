@@ -17,7 +17,7 @@ from twin.kernels.random import Streams
 from twin.kernels.reveal import couple, reveal
 from twin.kernels.tokens import counts_of, tokens_of
 from twin.model.contract import Condition, Counts
-from twin.model.network import NOT_MEASURED, GeneTables, Inputs, LatentNetwork, log_odds
+from twin.model.network import LEAST_RATE, GeneTables, Inputs, LatentNetwork, log_odds
 
 Float = NDArray[np.float64]
 
@@ -63,9 +63,11 @@ class _Heads:
 class Decoder:
     """Draws counts from a trained network; made anew when the network changes."""
 
-    def __init__(self, net: LatentNetwork) -> None:
+    def __init__(self, net: LatentNetwork, places: NDArray[np.uint64] | None = None) -> None:
+        """Take a network; places : (gene,) the number that keys each gene's luck; None: where it stands."""
         self.net = net
         self.n_genes = net.config.n_genes
+        self.places = np.arange(self.n_genes, dtype=np.uint64) if places is None else places
 
     @cached_property
     def _heads(self) -> _Heads:
@@ -92,7 +94,7 @@ class Decoder:
         with torch.no_grad():
             g = self._tables
             vectors = self.net.context_vectors(g, torch.arange(self.net.config.n_contexts))
-            measured = (g.log_rate > NOT_MEASURED / 2).float()
+            measured = (g.log_rate > LEAST_RATE).float()
             masked = measured @ g.code_in / measured.sum(dim=1).clamp(min=1.0).sqrt()[:, None]
             return vectors, masked
 
@@ -150,10 +152,10 @@ class Decoder:
             blank = sp.csr_array((condition.n, self.n_genes), dtype=np.int32)
             result = self._rounds(blank, z, condition, effects, streams, purpose, steps)
             if (due < 1.0).any():
-                chosen = streams.stream(word).uniform(condition.ids, self.n_genes) < due
+                chosen = self._uniform(streams, word, condition) < due
                 result = _merge(counts, result, chosen)
         owner, gene = self._clamp_entries(condition)
-        fresh = streams.stream(word).uniform_at(owner, gene.astype(np.uint64)) < due[gene]
+        fresh = streams.stream(word).uniform_at(owner, self.places[gene]) < due[gene]
         return self._clamped(result, condition, fresh, streams)
 
     def move(
@@ -169,6 +171,7 @@ class Decoder:
             indptr, gene, token = couple(
                 key,
                 some.ids,
+                self.places,
                 self.log_mean(z[rows], some),
                 effects.rows(rows).shift(),
                 heads.theta,
@@ -221,7 +224,7 @@ class Decoder:
         parts = []
         for rows in slices(condition.n):
             some, part = condition.rows(rows), counts[rows]
-            order = streams.stream(purpose + " order").uniform(some.ids, self.n_genes)
+            order = self._uniform(streams, purpose + " order", some)
             for k in range(steps):
                 now = (order >= k / steps) & (order < (k + 1) / steps)
                 masked = order >= k / steps
@@ -270,7 +273,7 @@ class Decoder:
                     tensor(part.data),
                     depth,
                 )
-                measured = (g.log_rate > NOT_MEASURED / 2).float()[context]
+                measured = (g.log_rate > LEAST_RATE).float()[context]
                 hidden = tensor(pad(mask.astype(np.float32))) * measured
                 masked = hidden @ g.code_in / measured.sum(dim=1).clamp(min=1.0).sqrt()[:, None]
             whole = Inputs(tensor(pad(z)), context, vectors[context], depth, visible, masked)
@@ -291,6 +294,7 @@ class Decoder:
         indptr, gene, token = reveal(
             np.uint64(key),
             condition.ids,
+            self.places,
             np.ascontiguousarray(due, dtype=np.float64),
             self.log_mean(z, condition, seen),
             np.ascontiguousarray(effects.table[felt]),
@@ -339,7 +343,7 @@ class Decoder:
         held = np.searchsorted(flat_drawn, flat_clamp)
         found = (held < len(flat_drawn)) & (flat_drawn[np.minimum(held, len(flat_drawn) - 1)] == flat_clamp)
         value = np.where(found, drawn.data[np.minimum(held, len(flat_drawn) - 1)], 0)
-        u = streams.stream("clamp").uniform_at(condition.ids[row], clamp.indices.astype(np.uint64))
+        u = streams.stream("clamp").uniform_at(condition.ids[row], self.places[clamp.indices])
         scaled = np.floor(value * clamp.data + u).astype(np.int64)  # unbiased rounding
         value = np.where(fresh, np.where(clamp.data == 0, 0, scaled), value)
         others = ~np.isin(flat_drawn, flat_clamp)
@@ -349,6 +353,10 @@ class Decoder:
         result = sp.csr_array((data, (flat // self.n_genes, flat % self.n_genes)), shape=drawn.shape, dtype=np.int32)
         result.sort_indices()
         return result
+
+    def _uniform(self, streams: Streams, purpose: str, condition: Condition) -> Float:
+        """Return a uniform for each cell and gene, (cell, gene)."""
+        return streams.stream(purpose).uniform_at(condition.ids[:, None], self.places[None, :])
 
     def _clamp_entries(self, condition: Condition) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
         """Return the owner's id and the gene of every clamped entry."""

@@ -29,7 +29,7 @@ NUGGET = 0.05  # a context's own deviation, beside what it shares with contexts 
 CONTROL_TEMPERATURE, CONTROL_NUGGET = 0.05, 0.3  # the same of control means
 DONOR = 0.1  # weight of what one donor's contexts share, in both; our choice
 SIMILAR_GENES = 1_000  # genes of largest spread between contexts, by which contexts are compared
-LEAST_SHIFT, MOST_SHIFT = 1e-3, 6.0  # of log μ: smaller is none, larger is bounded
+LEAST_SHIFT, MOST_SHIFT = 1e-3, 14.0  # of log μ: smaller is none, larger (from dust to the highest) is bounded
 LIKENESSES = (
     Likeness(1.0, 0.0, 0.0),
     Likeness(1.0, 1.0, 0.0),

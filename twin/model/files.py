@@ -9,6 +9,7 @@ card.md             for people: data, licence, metrics beside baselines
 
 import json
 import shutil
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -38,7 +39,7 @@ from twin.model.family_files import (
     features_tensors,
 )
 from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
-from twin.model.network import NOT_MEASURED, LatentNetwork, NetworkConfig
+from twin.model.network import LEAST_RATE, NOT_MEASURED, LatentNetwork, NetworkConfig
 from twin.model.treatments import Treatment
 
 FORMAT = 2
@@ -165,7 +166,7 @@ def save_checkpoint(model: MaskedDiffusion, folder: Path, card: str = "") -> Non
 
 def _packed_rates(log_rate: Tensor) -> dict[str, Tensor]:
     """Return the measured rates alone: contexts that measured the same genes share one list of them."""
-    known = (log_rate > NOT_MEASURED / 2).numpy()
+    known = (log_rate > LEAST_RATE).numpy()
     masks, which = np.unique(np.packbits(known, axis=1), axis=0, return_inverse=True)
     return {
         "rates.measured": torch.from_numpy(masks),
@@ -223,8 +224,12 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
     shapes |= {"rates.which": (len(conditions.contexts),)}
     for i, family in enumerate(conditions.families):
         shapes |= {f"family.{i}.{k}": shape for k, shape in family.shapes().items()}
-    for name in ("rates.measured", "rates.value"):
-        shapes[name] = tuple(tensors[name].shape) if name in tensors else ()
+    if conditions.features:
+        shapes |= {"features.indptr": (len(conditions.features) + 1,), "features.width": (1,)}
+    for name in ("rates.value", *(f"features.{part}" for part in ("indices", "data") if conditions.features)):
+        shapes[name] = (len(tensors[name].ravel()),) if name in tensors else ()  # their lengths are checked below
+    masks = len(tensors["rates.measured"]) if "rates.measured" in tensors else 0
+    shapes["rates.measured"] = (masks, -(-len(genes) // 8))
     for name, shape in shapes.items():
         if name not in tensors:
             raise InputError(f"checkpoint {folder} is damaged: tensor {name} is missing")
@@ -233,6 +238,7 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
                 f"checkpoint {folder} is damaged: tensor {name} has shape {tuple(tensors[name].shape)}, not {shape}"
             )
     state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
+    _check_indices(folder, conditions, tensors, len(genes))
     net.load_state_dict({**state, "log_rate": _unpacked_rates(tensors, len(genes))})
     families = tuple(
         family_of(document, {k.split(".", 2)[2]: v for k, v in tensors.items() if k.startswith(f"family.{i}.")})
@@ -262,6 +268,44 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
         features_of(conditions.features, tensors),
     )
     return MaskedDiffusion(net, knowledge, ModelCard(**config.card.model_dump()))
+
+
+def _check_indices(folder: Path, conditions: _Conditions, tensors: dict[str, Tensor], n_genes: int) -> None:
+    """Refuse a checkpoint of which one part points to what another does not hold."""
+
+    def inside(what: str, values: Iterable[int], n: int) -> None:
+        found = [v for v in values if not 0 <= v < n]
+        if found:
+            raise InputError(f"checkpoint {folder} is damaged: {what} {found[0]} does not exist: there are {n}")
+
+    known = np.unpackbits(tensors["rates.measured"].numpy(), axis=1)[:, :n_genes].sum(axis=1)
+    inside("rates.which: list of genes", tensors["rates.which"].tolist(), len(known))
+    whole = int(known[tensors["rates.which"].numpy()].sum())
+    if whole != len(tensors["rates.value"]):
+        raise InputError(
+            f"checkpoint {folder} is damaged: tensor rates.value has shape {tuple(tensors['rates.value'].shape)}, not "
+            f"{(whole,)}"
+        )
+    n_contexts = len(conditions.contexts)
+    if len(conditions.composition) != n_contexts:
+        raise InputError(
+            f"checkpoint {folder} is damaged: {n_contexts} contexts have {len(conditions.composition)} shares"
+        )
+    for i, family in enumerate(conditions.families):
+        inside(f"family {i}: context", family.contexts, n_contexts)
+        inside(f"family {i}: row of context", family.row_context, len(family.contexts))
+        inside(f"family {i}: row of arm", family.row_arm, len(family.arms))
+        inside(f"family {i}: gene", tensors[f"family.{i}.genes"].tolist(), n_genes)
+        inside(f"family {i}: similar gene", tensors[f"family.{i}.similar"].tolist(), family.n_genes)
+    for i, treatment in enumerate(conditions.treatments):
+        inside(f"treatment {i}: family", [treatment.family], len(conditions.families))
+        inside(f"treatment {i}: arm", [treatment.arm], len(conditions.families[treatment.family].arms))
+        inside(f"treatment {i}: perturbation", treatment.agents, len(conditions.perturbations))
+    if conditions.features:
+        sizes = [len(tensors[f"features.{part}"]) for part in ("indices", "data")]
+        if sizes != [int(tensors["features.indptr"][-1])] * 2:
+            raise InputError(f"checkpoint {folder} is damaged: features.indices and features.data have {sizes} entries")
+        inside("feature", tensors["features.indices"].tolist(), int(tensors["features.width"][0]))
 
 
 def _documents(folder: Path) -> tuple[_Config, _Conditions]:

@@ -20,7 +20,7 @@ from twin.model.groups import dispersion, summarise
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.masked import BORROWED, Knowledge, MaskedDiffusion, ModelCard
 from twin.model.measured import Measured, measure, treatments_of
-from twin.model.network import NOT_MEASURED, LatentNetwork, NetworkConfig
+from twin.model.network import LEAST_RATE, LatentNetwork, NetworkConfig
 from twin.model.training import Runtime, Step, TrainingCells, TrainingConfig, batch_of, batches, train
 
 CALIBRATION_CELLS = 128  # sampled a context to calibrate library sizes; our choice
@@ -261,7 +261,7 @@ def calibrate(model: MaskedDiffusion) -> MaskedDiffusion:
     log_rate = model.net.log_rate
     measured: dict[bytes, list[int]] = {}
     for c in range(len(model.contexts)):
-        measured.setdefault((log_rate[c] > NOT_MEASURED / 2).numpy().tobytes(), []).append(c)
+        measured.setdefault((log_rate[c] > LEAST_RATE).numpy().tobytes(), []).append(c)
     for contexts in measured.values():
         small = model.focused([model.contexts[c] for c in contexts])
         where = torch.tensor(contexts)

@@ -16,10 +16,10 @@ from twin.data.contexts import Context
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, Perturbation, WorldModel
-from twin.model.decoder import Decoder, Effects
+from twin.model.decoder import PAD, Decoder, Effects
 from twin.model.effects import EffectFamily
 from twin.model.likeness import NO_FEATURES, Features
-from twin.model.network import DEPTH_QUANTILES, NOT_MEASURED, LatentNetwork
+from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, NOT_MEASURED, LatentNetwork
 from twin.model.treatments import Treatment, strengths
 
 Float = NDArray[np.float64]
@@ -27,6 +27,7 @@ Float = NDArray[np.float64]
 LATENT_HALF_TIME = 72.0  # h; of z's drift towards its context's prior (days; design), our choice
 BORROWED = 30.0  # cells' worth of covariance that a new context borrows from the known ones; our choice
 BORROWED_COUNTS = 2_000.0  # counts that a new context borrows from the one most like it; our choice
+LOWEST = 2e-9  # rate of a gene that a new context measured and never saw
 LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
 
 
@@ -55,6 +56,7 @@ class Knowledge:
     contexts : with the words their data gave them. composition : (context,) shares among control cells of the first
     experiment, which is what a tissue is made of by default. families, treatments : measured effects.
     half_life : (gene,) of the messages, h.
+    places : (gene,) the number that keys each gene's luck; None: where it stands. A part of a model keeps the whole's.
     """
 
     genes: tuple[str, ...]
@@ -65,6 +67,7 @@ class Knowledge:
     treatments: tuple[Treatment, ...]
     half_life: Float
     features: Features = NO_FEATURES
+    places: NDArray[np.uint64] | None = None
 
     def for_perturbations(self, names: Sequence[str]) -> "Knowledge":
         """Return what is known of some perturbations: the treatments that consist of them."""
@@ -83,7 +86,7 @@ class MaskedDiffusion(WorldModel):
 
     def __init__(self, net: LatentNetwork, knowledge: Knowledge, card: ModelCard) -> None:
         self.net = net.eval()
-        self.decoder = Decoder(self.net)
+        self.decoder = Decoder(self.net, knowledge.places)
         self.knowledge = knowledge
         self.card = card
         self.name = card.name
@@ -95,6 +98,8 @@ class MaskedDiffusion(WorldModel):
         self.half_life = knowledge.half_life
         self.notes = self._notes()
         self._shifts: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._rates: dict[int, Float] = {}
+        self._families: dict[tuple[tuple[int, ...], int], int] = {}
 
     def _notes(self) -> tuple[str, ...]:
         known = [p.name for p in self.perturbations if p.name in AGENTS]
@@ -123,7 +128,7 @@ class MaskedDiffusion(WorldModel):
         for family in self.knowledge.families:
             for table in (family.level.weight, None if family.rate is None else family.rate.weight, family.phi):
                 digest.update(b"" if table is None else np.ascontiguousarray(table).tobytes())
-        digest.update(self.half_life.tobytes() + repr(self.card.kappa).encode())
+        digest.update(self.half_life.tobytes() + repr(self.card.kappa).encode() + self.decoder.places.tobytes())
         return digest.hexdigest()
 
     def kappa(self) -> float:
@@ -156,7 +161,7 @@ class MaskedDiffusion(WorldModel):
 
     def effects(self, condition: Condition) -> Effects:
         """Return what is done to each cell; guidance w scales every effect by 1 + w (design: 4.5)."""
-        h = strengths(self.knowledge.treatments, self.perturbations, condition) * (1.0 + condition.guidance)
+        h = self.strengths(condition) * (1.0 + condition.guidance)
         felt = np.flatnonzero(h.any(axis=0))
         here, context = np.unique(condition.context, return_inverse=True)
         table = np.zeros((len(felt), len(here), len(self.genes)), np.float32)
@@ -164,6 +169,43 @@ class MaskedDiffusion(WorldModel):
             for j, c in enumerate(here):
                 table[i, j] = self.shift(int(t), int(c))
         return Effects(table, context.astype(np.int64), h[:, felt])
+
+    def strengths(self, condition: Condition) -> Float:
+        """Return how strongly each cell feels each treatment, (cell, treatment) (`twin.model.treatments.strengths`).
+
+        What several experiments did alike is read from the one that has the cell's context, else from the one that
+        explains most of the effect there.
+        """
+        treatments = self.knowledge.treatments
+        families: dict[tuple[int, ...], set[int]] = {}
+        for t in treatments:
+            families.setdefault(t.agents, set()).add(t.family)
+        if all(len(several) == 1 for several in families.values()):
+            return strengths(treatments, self.perturbations, condition)
+        out = np.zeros((condition.n, len(treatments)))
+        for c in np.unique(condition.context):
+            rows = np.flatnonzero(condition.context == c)
+            chosen = {agents: self._family_for(agents, several, int(c)) for agents, several in families.items()}
+            used = np.array([i for i, t in enumerate(treatments) if chosen[t.agents] == t.family], dtype=np.intp)
+            some = [treatments[i] for i in used]
+            out[np.ix_(rows, used)] = strengths(some, self.perturbations, condition.rows(rows))
+        return out
+
+    def _family_for(self, agents: tuple[int, ...], several: set[int], context: int) -> int:
+        if len(several) == 1:
+            return next(iter(several))
+        if (agents, context) not in self._families:
+            explained = {
+                f: max(
+                    self.explained(i, context)
+                    for i, t in enumerate(self.knowledge.treatments)
+                    if t.agents == agents and t.family == f
+                )
+                for f in sorted(several)
+            }
+            own = [f for f in explained if context in self.knowledge.families[f].contexts]
+            self._families[agents, context] = max(own or explained, key=lambda f: explained[f])
+        return self._families[agents, context]
 
     def shift(self, treatment: int, context: int) -> NDArray[np.float32]:
         """Return the shift of log μ of a context under a treatment at full strength, (gene,).
@@ -178,7 +220,7 @@ class MaskedDiffusion(WorldModel):
     def _shift(self, treatment: Treatment, context: int) -> NDArray[np.float32]:
         family = self.knowledge.families[treatment.family]
         log_rate = self.net.log_rate[context].numpy().astype(np.float64)
-        log_rate = np.where(log_rate > NOT_MEASURED / 2, log_rate, np.nan)
+        log_rate = np.where(log_rate > LEAST_RATE, log_rate, np.nan)
         own = family.contexts.index(context) if family.contexts.count(context) == 1 else -1
         depths = np.exp(self.net.depth_law[context].numpy().astype(np.float64))
         parts = [treatment.arm]
@@ -187,7 +229,7 @@ class MaskedDiffusion(WorldModel):
         rows = family.shifts(np.exp(log_rate[family.genes]) * 1e4, depths, parts, self.knowledge.features, own=own)
         shift = np.zeros(len(self.genes))
         shift[family.genes] = rows[0]
-        rate = np.nan_to_num(np.exp(log_rate))
+        rate = np.where(np.isfinite(log_rate), self._shares(context), 0.0)
         shift = np.where(rate > 0, shift - np.log(_total(rate, shift)), 0.0)
         if len(rows) > 1:
             for row in rows[1:]:
@@ -195,6 +237,22 @@ class MaskedDiffusion(WorldModel):
                 part[family.genes] = row
                 shift = np.where(rate > 0, shift - (part - np.log(_total(rate, part))), 0.0)
         return shift.astype(np.float32)
+
+    def _shares(self, context: int) -> Float:
+        """Return the mean share of the transcriptome that the decoder gives each gene of control cells, (gene,).
+
+        It is by these, not by the measured rates that they correct, that a shift has to leave the library size alone.
+        """
+        if context not in self._rates:
+            ids = np.arange(PAD, dtype=np.uint64)
+            depth = np.full(PAD, np.exp(float(self.net.depth_law[context].median())))
+            none = np.zeros((PAD, len(self.perturbations)))
+            here = Condition(ids, np.full(PAD, context), depth, none, np.full_like(none, np.nan), np.ones(PAD))
+            z = self.prior(here, Streams(0, 0, 0).stream("shares").normal(ids, self.latent_size))
+            mean = np.exp(self.decoder.log_mean(z, here).astype(np.float64)).mean(axis=0)
+            rest = float(self.net.log_rest[context].double().exp())
+            self._rates[context] = mean / mean.sum() * (1.0 - min(rest, 1.0 - LEAST_TOTAL))
+        return self._rates[context]
 
     # -- the contract ---------------------------------------------------------------------------------------
 
@@ -257,7 +315,7 @@ class MaskedDiffusion(WorldModel):
         the scale of a probability that the prediction is no worse than the best simple baseline's, where that was
         calibrated. A dose above the highest measured one scales it by their ratio. Nothing asked: 1.
         """
-        h = strengths(self.knowledge.treatments, self.perturbations, condition)
+        h = self.strengths(condition)
         score = np.ones(condition.n)
         for t in np.flatnonzero(h.any(axis=0)):
             felt = np.flatnonzero(h[:, t])
@@ -279,7 +337,7 @@ class MaskedDiffusion(WorldModel):
         own = family.contexts.index(context) if family.contexts.count(context) == 1 else -1
         log_rate = self.net.log_rate[context].numpy().astype(np.float64)[family.genes]
         depths = np.exp(self.net.depth_law[context].numpy().astype(np.float64))
-        rate = np.where(log_rate > NOT_MEASURED / 2, np.exp(log_rate) * 1e4, np.nan)
+        rate = np.where(log_rate > LEAST_RATE, np.exp(log_rate) * 1e4, np.nan)
         return family.support(rate, depths, asked.arm, self.knowledge.features, own=own)
 
     # -- other models made from this one --------------------------------------------------------------------
@@ -293,7 +351,8 @@ class MaskedDiffusion(WorldModel):
         """
         totals = np.asarray(controls.sum(axis=1), dtype=np.float64).ravel()
         pooled = np.asarray(controls.sum(axis=0), dtype=np.float64).ravel()
-        known = torch.exp(self.net.log_rate).numpy().astype(np.float64)
+        logs = self.net.log_rate.numpy().astype(np.float64)
+        known = np.where(logs > LEAST_RATE, np.exp(logs), 0.0)
         x, y = np.log1p(1e4 * pooled / max(pooled.sum(), 1.0)), np.log1p(1e4 * known)
         alike = [np.corrcoef(x, row)[0, 1] if row.std() > 0 else -1.0 for row in y]
         nearest = known[int(np.nanargmax(alike))]
@@ -303,7 +362,7 @@ class MaskedDiffusion(WorldModel):
         state = dict(self.net.state_dict())
         logs = np.log(np.maximum(totals, 1.0))
         added = {
-            "log_rate": np.where(rate > 0, np.log(np.maximum(rate, 1e-300)), NOT_MEASURED)[None],
+            "log_rate": np.where(rate > 0, np.log(np.maximum(rate, LOWEST)), NOT_MEASURED)[None],
             "log_rest": np.full(1, NOT_MEASURED),
             "log_gain": np.zeros(1),
             "depth_law": np.quantile(logs, np.linspace(0, 1, DEPTH_QUANTILES))[None],
@@ -346,21 +405,23 @@ class MaskedDiffusion(WorldModel):
     ) -> "MaskedDiffusion":
         """Return the model for some contexts, on some genes: without `genes`, on those that these contexts measured.
 
-        The same cells, smaller and faster: nothing that is left out was ever expressed in these contexts. Times, and
-        with them κ and the last time, are those of the `perturbations` that are kept.
+        The same cells, smaller and faster: nothing that is left out was ever expressed in these contexts, and each
+        gene keeps its luck. log μ agrees to rounding, so that a count can differ where its uniform lies that near an
+        edge; counts above 99 may differ inside their level. Times, and with them κ and the last time, are those of the
+        `perturbations` that are kept.
         """
         if perturbations is not None and len(perturbations) < len(self.perturbations):
             known = self.knowledge.for_perturbations(perturbations)
             return MaskedDiffusion(self.net, known, self.card).focused(contexts, genes)
         wanted = list(self.contexts if contexts is None else contexts)
         rows = torch.tensor([self.contexts.index(c) for c in wanted])
-        measured = (self.net.log_rate[rows] > NOT_MEASURED / 2).any(dim=0).numpy()
+        measured = (self.net.log_rate[rows] > LEAST_RATE).any(dim=0).numpy()
         if genes is None:
             keep = np.flatnonzero(measured)
         else:
             place = {gene: i for i, gene in enumerate(self.genes)}
             keep = np.array([place[gene] for gene in genes], dtype=np.intp)
-        if len(keep) == len(self.genes) and len(wanted) == len(self.contexts):
+        if np.array_equal(keep, np.arange(len(self.genes))) and tuple(wanted) == self.contexts:
             return self
         columns = torch.from_numpy(keep.astype(np.int64))
         config = self.net.config.model_copy(update={"n_genes": len(keep), "n_contexts": len(wanted)})
@@ -385,19 +446,22 @@ class MaskedDiffusion(WorldModel):
             composition=composition / composition.sum() if composition.sum() > 0 else composition,
             families=tuple(f.moved(keep, number) for f in self.knowledge.families),
             half_life=self.half_life[keep],
+            places=self.decoder.places[keep],
         )
         return MaskedDiffusion(net, knowledge, self.card)
 
     def with_perturbation(self, name: str) -> "MaskedDiffusion | None":
         """Return a model that can also perturb a gene that it never saw perturbed, known by its features alone.
 
-        The experiment that answers is the one with the most related gene. None: the features say nothing of it.
+        The experiment that answers is the one with the most related gene, of those in which features were found to
+        tell treatments when they were fitted. None: nothing can be said of the gene.
         """
         related = [
             max(
                 (self.knowledge.features.cosines([name], [a.name])[0, 0] for arm in f.arms for a in arm.agents),
                 default=0,
             )
+            * (f.likeness.feature > 0)
             for f in self.knowledge.families
         ]
         if not related or max(related) <= 0:

@@ -19,6 +19,7 @@ Index = NDArray[np.intp]
 
 LEAST_CONTROL, LEAST_TREATED = 3, 3  # cells of a group; a well of bulk is a group of its own
 PRIOR_COUNTS = 30.0  # UMIs of the file's pooled profile added to each context's; our choice
+LOWEST = -20.0  # log rate of a measured gene that was never seen
 DEPTH_BORROWED = 5  # cells below which a context's library sizes are those of its files; our choice
 
 
@@ -73,7 +74,7 @@ def measure(
         for context, rate in rates.items():
             whole = min(float(rate.sum()), 1.0)
             known = rate > 0
-            log_rate[context, known] = np.log(rate[known])
+            log_rate[context, known] = np.maximum(np.log(rate[known]), LOWEST)
             log_rest[context] = max(np.log(max(1.0 - whole, 1e-13)), NOT_MEASURED)
     return Measured(log_rate, log_rest, law, tuple(families), tuple(treatments))
 

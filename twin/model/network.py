@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from twin.kernels.tokens import LEVEL_EDGES, N_LEVELS
 
 NOT_MEASURED = -60.0  # log rate of a gene that a context did not measure; half of it is below every measured rate
+LEAST_RATE = -25.0  # log rate below which a gene counts as not measured; measured ones are above
 DEPTH_QUANTILES = 33
 
 

@@ -92,7 +92,7 @@ def test_single_tasks_are_the_printed_ones(
 )
 def test_split_control_is_the_printed_one(key: str, name: str, printed: float, data_folder: Path) -> None:
     found = [split_control(t, {"": lambda half: predicted(BY_NAME[name], half)}) for t in tasks(key, data_folder)]
-    assert np.mean([row[""] for row in found]) == pytest.approx(printed, abs=5.1e-4)
+    assert np.mean([row[""]["split_control"] for row in found]) == pytest.approx(printed, abs=5.1e-4)
 
 
 def test_the_monocytes_are_the_printed_ones(data_folder: Path) -> None:

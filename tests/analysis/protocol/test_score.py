@@ -69,7 +69,9 @@ def test_split_control_hides_one_half_and_does_not_reward_shared_noise(task: Tas
     hidden = weak.where(condition="X")
     nothing = weak.task("t", "A", start=weak.where(condition=CONTROL), truth=hidden, hidden=hidden, condition="X")
     shared = score(nothing, Prediction(nothing.means(nothing.start) * 0.5))["pearson_delta"]
-    split = split_control(nothing, {"": lambda half: Prediction(half.means(half.start) * 0.5)}, draws=30)[""]
+    split = split_control(nothing, {"": lambda half: Prediction(half.means(half.start) * 0.5)}, draws=30)[""][
+        "split_control"
+    ]
     assert abs(split) < abs(shared) + 0.2
     split_control(task, {"level": level}, draws=2)
     assert sizes == [(60, 420 - 120, False)] * 2
@@ -78,7 +80,9 @@ def test_split_control_hides_one_half_and_does_not_reward_shared_noise(task: Tas
 def test_split_control_is_that_of_the_metrics(task: Task) -> None:
     start, real = task.logged[task.start], task.logged[task.truth]
     shift = np.linspace(0, 1, GENES)
-    mine = split_control(task, {"": lambda half: Prediction(0.5 * half.means(half.start) + shift)}, draws=7)[""]
+    mine = split_control(task, {"": lambda half: Prediction(0.5 * half.means(half.start) + shift)}, draws=7)[""][
+        "split_control"
+    ]
     theirs = split_control_pearson(lambda seen: shift - 0.5 * start[seen].mean(axis=0), start, real, repeats=7)
     assert mine == pytest.approx(theirs, abs=1e-12)
 

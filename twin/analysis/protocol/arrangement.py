@@ -63,7 +63,7 @@ def arranged(task: Task) -> Arrangement:
     units: list[tuple[str, str]] = []
     unit = np.full(len(context), -1, np.intp)
     for key in sorted(set(zip(context[reference].tolist(), donor[reference].tolist(), strict=True))):
-        mine = (context == key[0]) & (donor == key[1])
+        mine = task.visible & (context == key[0]) & (donor == key[1])
         if (mine & task.start).any() or (mine & reference).sum() >= least:
             unit[mine] = len(units)
             units.append(key)

@@ -7,7 +7,7 @@ import numpy as np
 from twin.analysis.protocol.table import BY_KEY, Kind, Metric, Row, Table
 
 BLOCKS: dict[str, tuple[str, ...]] = {
-    "Response": ("pearson_delta", "split_control", "mse", "mae", "slope", "support"),
+    "Response": ("pearson_delta", "split_control", "own_control", "split_own", "mse", "mae", "slope", "support"),
     "Among the conditions of its panel": ("pds", "systema", "centroid"),
     "Differential expression": ("des", "auprc", "spearman_lfc", "direction", "n_real", "n_predicted"),
     "Predicted cells as a population": (
@@ -29,8 +29,9 @@ UNKNOWN = "–"
 OWN: tuple[Kind, ...] = ("model", "baseline")  # rows among which the best is marked
 SHARED_NOISE = (
     "Pearson-Δ: the control cells' noise stands in the predicted and in the true delta of a predictor that gives a "
-    "treated level; split-control Pearson-Δ and the MSE are free of it. ±: standard deviation over seeds. (n): defined "
-    "on n tasks only."
+    "treated level; split-control Pearson-Δ and the MSE are free of it. Against its own control: the effect of a "
+    "predictor that also predicts the untreated cells is its treated minus its own untreated level. ±: standard "
+    "deviation over seeds. (n): defined on n tasks only."
 )
 
 Grid = list[list[str]]

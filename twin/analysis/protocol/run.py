@@ -45,7 +45,7 @@ def run_protocol(
     *,
     folder: Path,
     seeds: Sequence[int] = (0, 1, 2),
-    draws: int = MODEL_DRAWS,
+    draws: int | Mapping[str, int] = MODEL_DRAWS,
     store: Path | None = None,
     fingerprints: Mapping[str, str] | None = None,
     with_distribution: bool = True,
@@ -60,7 +60,8 @@ def run_protocol(
     Parameters
     ----------
     folder : the measured data.
-    draws : halvings of the controls for a predictor's split-control Pearson-delta; 0: none. Baselines have ten.
+    draws : halvings of the controls for a predictor's split-control Pearson-delta, of all or by name; 0: none.
+        Baselines have ten.
     store : file of finished rows, read and added to, so that a stopped run goes on where it was. A row is used again
         if the task's data, the predictor's fingerprint, the seed and this program's scores are the same.
     fingerprints : what a predictor's answer depends on besides the task (a checkpoint's hash); without it its name.
@@ -90,7 +91,7 @@ class _Loop:
     predictors: Mapping[str, Predictor]
     fingerprints: Mapping[str, str]
     seeds: tuple[int, ...]
-    draws: int
+    draws: int | Mapping[str, int]
     with_distribution: bool
     done: "_Store"
     on_task: OnTask | None
@@ -117,14 +118,15 @@ class _Loop:
         digest = task.digest()
         found = []
         for name, predictor in self.predictors.items():
-            print_ = f"{self.fingerprints.get(name, name)}, {self.draws}, {self.with_distribution}"
+            draws = self.draws if isinstance(self.draws, int) else self.draws.get(name, 0)
+            print_ = f"{self.fingerprints.get(name, name)}, {draws}, {self.with_distribution}"
             for seed in self.seeds:
                 both = (name, "model"), (doubled(name), "scaled")
                 keys = [_key(digest, print_, row, seed) for row, _ in both]
                 parts = [self.done.get(k) for k in keys]
                 if any(p is None for p in parts):
                     begun = time.perf_counter()
-                    scores = self._model(replace(task, seed=seed), predictor)
+                    scores = self._model(replace(task, seed=seed), predictor, draws)
                     spent = time.perf_counter() - begun
                     kinds: tuple[Kind, Kind] = ("model", "scaled")
                     parts = [
@@ -160,11 +162,11 @@ class _Loop:
                 spent = time.perf_counter() - begun
                 rows[entry.name, seed] = Finished(family, task.name, entry.name, "baseline", seed, scores, spent)
             steady = {e.name: _applying(e) for e, seed in new if not e.is_random and _scored(rows[e.name, seed])}
-            for name, value in split_control(task, steady, DRAWS).items():
+            for name, split in split_control(task, steady, DRAWS).items():
                 row = rows[name, self.seeds[0]]
                 assert row is not None
                 assert row.scores is not None
-                rows[name, self.seeds[0]] = replace(row, scores={**row.scores, "split_control": value})
+                rows[name, self.seeds[0]] = replace(row, scores={**row.scores, **split})
         found = []
         for (name, seed), row in rows.items():
             assert row is not None
@@ -177,11 +179,11 @@ class _Loop:
             self.on_task(row)
         return row
 
-    def _model(self, task: Task, predictor: Predictor) -> tuple[Scores, Scores]:
+    def _model(self, task: Task, predictor: Predictor, draws: int) -> tuple[Scores, Scores]:
         predicted = checked(task, predictor(task.blind()))
         scores = _scores(task, predicted, as_population=self.with_distribution)
-        if self.draws:
-            scores |= {"split_control": split_control(task, {"": predictor}, self.draws)[""]}
+        if draws:
+            scores |= split_control(task, {"": predictor}, draws)[""]
         return scores, score(task, Prediction(scaled(task, predicted.mean, SCALE)))
 
 

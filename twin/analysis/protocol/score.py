@@ -38,6 +38,7 @@ def score(task: Task, prediction: Prediction) -> Scores:
     their differential expression against the start cells (`twin.analysis.metrics.differential.table_agreement`).
     Where the task has a panel of conditions: pds (L1 rank of the true delta among the panel's), systema (Pearson of P
     and T, both less the mean of the panel's other pseudobulks) and centroid (share of those farther from P than T is).
+    own_control : Pearson of P - Q and T - C, Q the predictor's own pseudobulk of the untreated start cells.
     support : as the predictor said it.
 
     Source
@@ -53,6 +54,8 @@ def score(task: Task, prediction: Prediction) -> Scores:
         "slope": slope(predicted, delta),
         "support": prediction.support,
     }
+    if prediction.control is not None:
+        out["own_control"] = pearson(prediction.mean - prediction.control, delta)
     enough = min(task.start.sum(), task.truth.sum()) >= LEAST_TO_TEST
     if prediction.cells is not None and enough and prediction.cells.shape[0] >= LEAST_TO_TEST:
         logged = lognorm(prediction.cells, library_sizes(task, prediction))[:, task.scored]
@@ -62,12 +65,17 @@ def score(task: Task, prediction: Prediction) -> Scores:
     return out | _panel(task, prediction.mean)
 
 
-def split_control(task: Task, predictors: Mapping[str, Predictor], draws: int = DRAWS) -> dict[str, float]:
+def split_control(task: Task, predictors: Mapping[str, Predictor], draws: int = DRAWS) -> dict[str, Scores]:
     """Return Pearson-delta without shared noise, per predictor: mean over random halvings of the start cells.
 
     Half A is all that the predictors get as start cells (the other half is not in their task), and their delta is
     taken against A; the true delta is taken against half B. In the plain Pearson-delta one control mean stands in both
     deltas, and its sampling noise counts as agreement. NaN below four start cells.
+
+    Returns
+    -------
+    predictor -> split_control, and split_own where the predictor has a control of its own, against which its delta is
+    then taken.
 
     Source
     ------
@@ -75,10 +83,10 @@ def split_control(task: Task, predictors: Mapping[str, Predictor], draws: int = 
     """
     cells = np.flatnonzero(task.start)
     if len(cells) < LEAST_TO_HALVE:
-        return dict.fromkeys(predictors, float("nan"))
+        return {name: {"split_control": float("nan")} for name in predictors}
     rng = np.random.default_rng(SPLIT_SEED)
     real = task.means(task.truth)
-    found: dict[str, list[float]] = {name: [] for name in predictors}
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in predictors}
     for _ in range(draws):
         order = rng.permutation(len(cells))
         cut = len(order) // 2
@@ -86,8 +94,11 @@ def split_control(task: Task, predictors: Mapping[str, Predictor], draws: int = 
         half = task.blind(without=second)
         own, other = task.means(first), real - task.means(second)
         for name, predictor in predictors.items():
-            found[name].append(pearson(predictor(half).mean - own, other))
-    return {name: float(np.mean(values)) for name, values in found.items()}
+            said = predictor(half)
+            against = {"split_control": own} | ({} if said.control is None else {"split_own": said.control})
+            for key, control in against.items():
+                found[name].setdefault(key, []).append(pearson(said.mean - control, other))
+    return {name: {key: float(np.mean(x)) for key, x in scores.items()} for name, scores in found.items()}
 
 
 def distribution(task: Task, prediction: Prediction) -> Scores:

@@ -33,6 +33,8 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     Metric("pearson_delta", "Pearson-Δ", 1.0),
     Metric("split_control", "split-control", 1.0),
+    Metric("own_control", "Pearson-Δ against its own control", 1.0),
+    Metric("split_own", "split-control against its own control", 1.0),
     Metric("mse", "MSE", 0.0, 4),
     Metric("mae", "MAE", 0.0, 4),
     Metric("slope", "slope", 1.0, 2),

@@ -147,12 +147,15 @@ class Prediction:
     totals : (predicted cell,) library sizes of `cells`; without them the row sums, plus, where the task normalises
         with the whole transcriptome, what the start cells have beyond their row sums (one predicted cell a start cell).
     support : [0, 1], whether anything like what is asked was seen; NaN: not said.
+    control : (scored,) the predictor's own pseudobulk of the start cells, untreated, where it has one: its effect is
+        then scored against that too.
     """
 
     mean: Float
     cells: sp.csr_array | None = None
     totals: Float | None = None
     support: float = float("nan")
+    control: Float | None = None
 
 
 Predictor = Callable[[Task], Prediction]
