@@ -110,7 +110,6 @@ class Learner:
         self.best = {k: p.clone() for k, p in self.average.items()} if config.validation else {}
         self.best_loss, self.stale = math.inf, 0
         self.seen, self.held = split(cells.n, config)
-        self._n_measured = cells.measured.sum(axis=1)
 
     def batch_size(self) -> int:
         """Return how many cells a step has: a whole number of them in every block."""
@@ -127,7 +126,7 @@ class Learner:
         told = torch.zeros(3, device=self.device)
         for block in mine:
             hurdle, value, kl, skew = self._losses(blocks[block], (config.seed, step, *([block] if block else [])))
-            loss = self._share(blocks[block]) * (hurdle + value + config.kl_weight * kl + config.balance_weight * skew)
+            loss = hurdle + value + config.kl_weight * kl + config.balance_weight * skew
             (loss / len(mine)).backward()  # type: ignore[no-untyped-call]
             told += torch.stack([hurdle, value, kl]).detach() / len(mine)
         torch.nn.utils.clip_grad_norm_([p for _, p in self.parameters], CLIP)
@@ -144,12 +143,6 @@ class Learner:
             return batch_rows(len(self.seen), self.batch_size(), self.config.seed, step)
         rows = file_rows(self.cells.file[self.seen], self.cells.measured, self.config.batch, self.config.seed, step)
         return rows[: max(1, len(rows) // self.config.accumulate) * self.config.accumulate]
-
-    def _share(self, rows: NDArray[np.intp]) -> float:
-        """Return how many genes a batch's file measured, as a share of the most: losses are told per gene, and a panel
-        of genes must not weigh as much as a transcriptome.
-        """
-        return float(self._n_measured[self.cells.file[rows]].max() / self._n_measured.max())
 
     def _losses(self, rows: NDArray[np.intp], key: tuple[int | str, ...]) -> Losses:
         generator = torch.Generator(self.device).manual_seed(hash_words(*key) % 2**63)
