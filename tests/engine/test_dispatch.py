@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_refused_before_it_touches_the_state(update: Callab
 # -- going on ------------------------------------------------------------------------------------------------
 
 
-LONG = ("replicates=2", "duration=4 h", "execution.commit_every=30 min")
+LONG = ("replicates=2", "duration=12 h", "execution.commit_every=30 min")
 
 
 @pytest.fixture(scope="module")
