@@ -22,6 +22,7 @@ FLOORS = {
     "twin.interop": 4,
     "twin.registry": 5,
     "twin.engine": 6,
+    "twin.verification": 7,  # beside the command: its cases run whole simulations
     "twin.cli": 7,
     "twin.__main__": 7,
     "twin": 7,  # the package itself: names that are imported when they are used

@@ -19,14 +19,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from twin.kernels.random import Streams
 from twin.model.contract import Condition, WorldModel
+from twin.scenario.behaviours import NO_BEHAVIOURS, Behaviours
 from twin.scenario.schema import Scenario
 from twin.state.cells import Column
 from twin.state.expression import Expression
 from twin.state.fields import Grid, Substances
+from twin.units import PositiveHours
 
 Float = NDArray[np.float64]
 
@@ -73,6 +75,10 @@ CONTACTS = Port("contacts", ("cell", "cell"), "1")
 CONCENTRATION = Port("concentration", ("substance", "z", "y", "x"), "nM")
 SOURCE = Port("source", ("substance", "z", "y", "x"), "nM/h")  # a rate: what is released
 SINK = Port("sink", ("substance", "z", "y", "x"), "1/h")  # a rate: first-order removal
+BEHAVIOUR = Port("behaviour", ("cell", "behaviour"), "1")  # a rate: how far rules shift a behaviour from its base
+APOPTOSIS = Port("apoptosis", ("cell",), "1/h")  # rates: hazards that processes add to a cell's own
+NECROSIS = Port("necrosis", ("cell",), "1/h")
+CORE_RATES = (SOURCE, SINK, BEHAVIOUR, APOPTOSIS, NECROSIS)  # zero where no process contributes
 CORE_PORTS = (
     POSITION,
     RADIUS,
@@ -148,6 +154,10 @@ class ProcessConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    interval: PositiveHours | None = Field(
+        None, description="Time between two steps, a multiple of the tick. Without it: every tick."
+    )
+
 
 @dataclass(frozen=True)
 class View:
@@ -176,6 +186,7 @@ class View:
     expression: Expression
     clamp: sp.csr_array
     contacts: sp.csr_array
+    behaviours: Behaviours = NO_BEHAVIOURS
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a port's array by its name; a rate is the join of all contributions."""
@@ -211,6 +222,22 @@ class View:
         )
         return whole if rows is None else whole.rows(rows)
 
+    def behaviour(self, word: str, default: float | None = None) -> Float:
+        """Return how much of a behaviour each cell does, (cell,), in inner units (h, µm, nM, amol).
+
+        The base value of its type, and what rules shift it by where this process reads the rate `behaviour`. Dead
+        cells have it too: who steps them says what of it they still do.
+
+        word : of PhysiCell's dictionary (`twin.scenario.behaviours`).
+        default : of types of which the scenario says nothing; None: the dictionary's.
+        """
+        by_type = self.behaviours.base(word, self.names["cell_type"], default)
+        base = np.asarray(by_type[self.arrays["cell_type"]], dtype=np.float64)
+        shift = self.rates.get(BEHAVIOUR.name)
+        if shift is None or word not in self.behaviours.ruled:
+            return base
+        return np.asarray(base + shift[:, self.behaviours.ruled.index(word)], dtype=np.float64)
+
     def type_is(self, names: Iterable[str]) -> NDArray[np.bool_]:
         """Return which cells are of one of these types, (cell,)."""
         wanted = [i for i, name in enumerate(self.names["cell_type"]) if name in set(names)]
@@ -224,7 +251,7 @@ class Process(ABC):
     sets : those of `writes` that the process gives as `Set`; one process at most sets a port.
     columns : per-cell columns that the process brings into the state.
     phase : when in a tick it runs.
-    interval : h between its steps; None: every tick.
+    interval : h between its steps; None: every tick. The scenario may set it (`ProcessConfig.interval`).
     """
 
     class Config(ProcessConfig):
@@ -239,6 +266,37 @@ class Process(ABC):
 
     def __init__(self, config: ProcessConfig) -> None:
         self.config = config
+        if config.interval is not None:
+            self.interval = config.interval
+
+    @classmethod
+    def reads_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return ports that it reads in this scenario, beside `reads` (a rule's signal, say)."""
+        return ()
+
+    @classmethod
+    def writes_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return ports that it writes in this scenario, beside `writes`."""
+        return ()
+
+    @classmethod
+    def sets_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return those of `writes_for` that it sets."""
+        return ()
+
+    @classmethod
+    def columns_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Column, ...]:
+        """Return columns that it brings in this scenario, beside `columns` (one a substance, say)."""
+        return ()
+
+    @classmethod
+    def made_for(cls, config: ProcessConfig, scenario: Scenario) -> "Process":
+        """Return the process of a scenario, whose `reads`, `writes`, `sets` and `columns` are all of them."""
+        process = cls(config)
+        for kind in ("reads", "writes", "sets", "columns"):
+            more = getattr(cls, f"{kind}_for")(config, scenario)
+            setattr(process, kind, tuple(dict.fromkeys((*getattr(cls, kind), *more))))
+        return process
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:

@@ -44,6 +44,7 @@ liter = 1e-3 * meter ** 3 = L = l = litre
 molar = mole / liter = M
 activity_unit = [activity] = U = IU
 percent = 0.01 = % = pct
+mmHg = [partial_pressure]
 """
 
 
@@ -120,6 +121,7 @@ PerHour = Annotated[float, *_kind("1 / hour", "a rate", "0.1 /h")]
 Clearance = Annotated[float, *_kind("micrometer ** 3 / hour", "a clearance", "1e4 um^3/h")]
 SecretionRate = Annotated[float, *_kind("attomole / hour", "a secretion rate", "5000 molecules/h")]
 MolarMass = Annotated[float, *_kind("gram / mole", "a molar mass", "20 kDa", zero=False)]
+Solubility = Annotated[float, *_kind("nanomolar / mmHg", "a solubility", "1.3 uM/mmHg", zero=False)]
 SpecificActivity = Annotated[
     float, *_kind("activity_unit / milligram", "a specific activity", "2.5e8 U/mg", zero=False)
 ]
@@ -129,15 +131,19 @@ SpecificActivity = Annotated[
 class Concentration:
     """An amount per volume as a user wrote it; `Substance` data turn it into nM.
 
-    `value` is in nM (molar), ng/mL (mass) or U/mL (activity).
+    `value` is in nM (molar), ng/mL (mass), U/mL (activity) or mmHg (partial pressure of a gas).
     """
 
     value: float
-    kind: Literal["molar", "mass", "activity"]
+    kind: Literal["molar", "mass", "activity", "pressure"]
     text: str
 
     def to_nanomolar(
-        self, molar_mass: float | None, specific_activity: float | None, name: str = "the substance"
+        self,
+        molar_mass: float | None,
+        specific_activity: float | None,
+        name: str = "the substance",
+        solubility: float | None = None,
     ) -> float:
         """Return the concentration in nM.
 
@@ -146,6 +152,7 @@ class Concentration:
         molar_mass : g/mol, or None where not known.
         specific_activity : U/mg, or None where not known.
         name : for the message.
+        solubility : nM/mmHg, of a gas; or None where not known.
 
         Raises
         ------
@@ -154,6 +161,12 @@ class Concentration:
         """
         if self.kind == "molar":
             return self.value
+        if self.kind == "pressure":
+            if solubility is None:
+                raise ValueError(
+                    f"{self.text!r} needs the solubility of {name}: add solubility, like '1.3 uM/mmHg' for oxygen"
+                )
+            return round12(self.value * solubility)
         if molar_mass is None:
             raise ValueError(f"{self.text!r} needs the molar mass of {name}: add molar_mass, like '20 kDa'")
         nanograms_per_ml = self.value
@@ -166,15 +179,16 @@ class Concentration:
         return round12(nanograms_per_ml / molar_mass * 1e3)
 
 
-_CONCENTRATIONS: tuple[tuple[Literal["molar", "mass", "activity"], str], ...] = (
+_CONCENTRATIONS: tuple[tuple[Literal["molar", "mass", "activity", "pressure"], str], ...] = (
     ("molar", "nanomolar"),
     ("mass", "nanogram / milliliter"),
     ("activity", "activity_unit / milliliter"),
+    ("pressure", "mmHg"),
 )
 
 
 def concentration(text: object) -> Concentration:
-    """Parse a molar ("1 nM"), mass ("10 ng/mL") or activity ("100 U/mL") concentration.
+    """Parse a molar ("1 nM"), mass ("10 ng/mL"), activity ("100 U/mL") or partial-pressure ("38 mmHg") concentration.
 
     Raises
     ------

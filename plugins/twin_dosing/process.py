@@ -134,9 +134,7 @@ def _chosen(view: View, index: int, cell_types: tuple[str, ...], fraction: float
 
 
 def _nanomolar(view: View, event: AddSubstance) -> float:
-    i = view.substances.index(event.substance)
-    mass, activity = view.substances.molar_mass[i], view.substances.specific_activity[i]
-    return event.dose.to_nanomolar(mass, activity, event.substance)
+    return view.scenario.substances[event.substance].nanomolar(event.dose, event.substance)
 
 
 def _time_faults(event: Event, scenario: Scenario) -> list[str]:
@@ -163,7 +161,7 @@ def _name_faults(event: Event, scenario: Scenario, model: WorldModel) -> list[st
             faults.append(f".substance: {message}")
         elif isinstance(event, AddSubstance):
             try:
-                event.dose.to_nanomolar(substance.molar_mass, substance.specific_activity, event.substance)
+                substance.nanomolar(event.dose, event.substance)
             except ValueError as error:
                 faults.append(f".dose: {error}")
     if isinstance(event, KnockOut) and event.gene not in model.genes:

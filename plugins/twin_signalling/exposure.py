@@ -128,9 +128,9 @@ def _potency(view: View, reception: Reception, perturbation: Perturbation) -> fl
     """Return the model's EC50 over the scenario's: the factor on this substance's dose."""
     if reception.ec50 is None:
         return 1.0
-    i = view.substances.index(reception.substance)
-    mass, activity = view.substances.molar_mass[i], view.substances.specific_activity[i]
-    return perturbation.ec50 / reception.ec50.to_nanomolar(mass, activity, reception.substance)
+    return perturbation.ec50 / view.scenario.substances[reception.substance].nanomolar(
+        reception.ec50, reception.substance
+    )
 
 
 def _ec50_faults(reception: Reception, scenario: Scenario, where: str) -> list[str]:
@@ -141,7 +141,7 @@ def _ec50_faults(reception: Reception, scenario: Scenario, where: str) -> list[s
     if reception.ec50.value == 0:
         return [f"{where}.ec50: {reception.ec50.text} is no EC50: it has to be above 0"]
     try:
-        reception.ec50.to_nanomolar(substance.molar_mass, substance.specific_activity, reception.substance)
+        substance.nanomolar(reception.ec50, reception.substance)
     except ValueError as error:
         return [f"{where}.ec50: {error}"]
     return []

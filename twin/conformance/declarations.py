@@ -9,9 +9,8 @@ from twin.process import (
     CLAMP,
     CONTACTS,
     CORE_PORTS,
+    CORE_RATES,
     EXPRESSION,
-    SINK,
-    SOURCE,
     Phase,
     Port,
     Process,
@@ -19,7 +18,7 @@ from twin.process import (
 )
 from twin.state.cells import Column
 
-CORE = {port.name: port for port in (*CORE_PORTS, SOURCE, SINK)}
+CORE = {port.name: port for port in (*CORE_PORTS, *CORE_RATES)}
 STATE = {port.name for port in CORE_PORTS}  # what is no rate
 ONLY_SET = {EXPRESSION.name, CLAMP.name, CONTACTS.name}  # sparse: no increments
 NOBODYS = {"id", "birth"}  # fixed at birth
@@ -37,7 +36,7 @@ def declaration_faults(process_class: type[Process]) -> list[str]:
     return [*faults, *_config_faults(process_class.Config), *_port_faults(process_class)]
 
 
-def own_ports(process_class: type[Process]) -> dict[str, Port]:
+def own_ports(process_class: type[Process] | Process) -> dict[str, Port]:
     """Return the ports that a process's own columns are, by name."""
     return {
         c.name: Port(c.name, ("cell", c.name) if c.width else ("cell",), c.units)

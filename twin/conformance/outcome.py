@@ -24,6 +24,7 @@ def sizes_of(view: View, process: Process) -> Mapping[str, int]:
         "latent": view.model.latent_size,
         "perturbation": len(view.perturbations),
         "substance": len(view.substances.names),
+        "behaviour": len(view.behaviours.ruled),
         **dict(zip("zyx", (nz, ny, nx), strict=True)),
         **{column.name: column.width for column in process.columns},
     }
@@ -55,7 +56,7 @@ class Reading:
 
     def _increment(self, update: Add | Rate) -> None:
         name, word = update.port.name, type(update).__name__.lower()
-        is_state = name in STATE or name in own_ports(type(self.process))
+        is_state = name in STATE or name in own_ports(self.process)
         if is_state == isinstance(update, Rate):
             other = "a part of the state: Add to it or Set it" if is_state else "a rate: give it as Rate"
             self.faults.append(f"step gives {name!r} as {type(update).__name__}, but it is {other}")

@@ -58,7 +58,7 @@ def check_process(
     scenario, model = scenario or _scenario(), model or UniformModel()
     try:
         refused = process_class.check(settings, scenario, model)
-        process = process_class(settings)
+        process = process_class.made_for(settings, scenario)
         told = process.assumptions(scenario, model)
     except _BROKEN as error:
         return [f"it cannot be made: {type(error).__name__}: {error}"]
@@ -121,7 +121,7 @@ def _view(process: Process, scenario: Scenario, model: WorldModel, n: int, *, ti
     foreign = {
         port.name: (np.zeros if port.combine == "add" else np.ones)(tuple(sizes.get(dim, 2) for dim in port.dims))
         for port in process.reads
-        if port.name not in CORE and port.name not in own_ports(type(process))
+        if port.name not in CORE and port.name not in own_ports(process)
     }
     level = np.linspace(0.0, 2.0, plain["concentration"].size).reshape(plain["concentration"].shape)
     view = make_view(
@@ -149,7 +149,7 @@ def _view(process: Process, scenario: Scenario, model: WorldModel, n: int, *, ti
 
 
 def _step_faults(process_class: type[Process], settings: ProcessConfig, view: View) -> list[str]:
-    process = process_class(settings)
+    process = process_class.made_for(settings, view.scenario)
     dt = process.interval or view.scenario.tick
     before = _photo(view)
     try:
@@ -160,7 +160,7 @@ def _step_faults(process_class: type[Process], settings: ProcessConfig, view: Vi
         if first.faults:
             return first.faults
         again = Reading(process, view, list(process.step(view, dt)))
-        new = process_class(settings)
+        new = process_class.made_for(settings, view.scenario)
         fresh = Reading(new, view, list(new.step(view, dt)))
         order = np.argsort(view.ids)  # ids are hashes: this shuffles
         other = _reordered(view, order)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from twin.kernels.random import Streams
 from twin.model.contract import Condition, Counts, Perturbation, WorldModel
 from twin.process import View
+from twin.scenario.behaviours import behaviours_of
 from twin.scenario.schema import Scenario
 from twin.state.cells import Cells
 from twin.state.expression import Expression
@@ -185,7 +186,14 @@ def make_view(
     assert not unknown, unknown
     shape = (len(names), *grid.shape)
     counts = sp.csr_array(np.ones((n, len(model.genes)), np.int32))
-    zero = {"source": np.zeros(shape), "sink": np.zeros(shape)}
+    behaviours = behaviours_of(scenario)
+    zero = {
+        "source": np.zeros(shape),
+        "sink": np.zeros(shape),
+        "behaviour": np.zeros((n, len(behaviours.ruled))),
+        "apoptosis": np.zeros(n),
+        "necrosis": np.zeros(n),
+    }
     near = np.arange(n - 1)
     pairs = (np.ones(2 * len(near)), (np.r_[near, near + 1], np.r_[near + 1, near]))
     return View(
@@ -208,4 +216,5 @@ def make_view(
         expression=Expression.from_counts(counts, chunk),
         clamp=cells.clamp,
         contacts=sp.csr_array(pairs, shape=(n, n)),
+        behaviours=behaviours,
     )

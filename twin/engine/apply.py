@@ -1,6 +1,6 @@
 """Updates applied to a compartment: the only place where a trajectory's state changes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,11 +60,15 @@ def declared(name: str, process: Process, updates: Iterable[Update]) -> Iterator
         yield update
 
 
-def apply_updates(home: Compartment, process: str, updates: Iterable[Update], pending: Pending) -> None:
+def apply_updates(
+    home: Compartment, process: str, updates: Iterable[Update], pending: Pending, axes: Mapping[str, int] | None = None
+) -> None:
     """Apply one process's updates.
 
     `Set` with rows (a chunk) is applied while the process still yields, so that a transition holds one chunk at a
     time; everything else when the process has finished, in the order given.
+
+    axes : lengths of axes of rates that the compartment does not know itself.
 
     Raises
     ------
@@ -73,7 +77,7 @@ def apply_updates(home: Compartment, process: str, updates: Iterable[Update], pe
     """
     later: list[Update] = []
     for update in updates:
-        _check_fit(home, process, update)
+        _check_fit(home, process, update, axes or {})
         if isinstance(update, Set) and update.rows is not None:
             _set_rows(home, update)
         elif isinstance(update, Structure):
@@ -90,7 +94,7 @@ def apply_updates(home: Compartment, process: str, updates: Iterable[Update], pe
             _set(home, update)
 
 
-def _check_fit(home: Compartment, process: str, update: Update) -> None:
+def _check_fit(home: Compartment, process: str, update: Update, axes: Mapping[str, int]) -> None:
     """Refuse what a third party gives in a wrong shape, before it touches the state."""
     n = home.cells.n
     if isinstance(update, Structure):
@@ -111,7 +115,7 @@ def _check_fit(home: Compartment, process: str, update: Update) -> None:
     if held == isinstance(update, Rate):
         what = "is held, not a rate: give Add or Set" if held else "is a rate: give Rate"
         raise RunError(f"plugin {process!r} gives {type(update).__name__} of {port!r}, which {what}")
-    wanted = _shape_of(home, update.port, process)
+    wanted = _shape_of(home, update.port, process, axes)
     if isinstance(update, Set) and update.rows is not None:
         if port == EXPRESSION.name and update.rows not in home.expression.slices():
             raise RunError(f"plugin {process!r} sets {update.rows} of {port!r}, which is none of its chunks")
@@ -119,13 +123,13 @@ def _check_fit(home: Compartment, process: str, update: Update) -> None:
     _same_shape(process, port, wanted, np.shape(update.value))
 
 
-def _shape_of(home: Compartment, port: Port, process: str) -> tuple[int, ...]:
+def _shape_of(home: Compartment, port: Port, process: str, axes: Mapping[str, int]) -> tuple[int, ...]:
     """Return the full shape of a port, held or a rate."""
     if port.dims == CONCENTRATION.dims:
         return home.concentration.shape
     if port.name in home.cells.arrays():
         return array_of(home, port).shape
-    sizes = {"cell": home.cells.n, "axis": 3, "gene": home.expression.n_genes}
+    sizes = {"cell": home.cells.n, "axis": 3, "gene": home.expression.n_genes, **axes}
     if not sizes.keys() >= set(port.dims):
         raise RunError(f"plugin {process!r} gives {port.name!r} along {port.dims}: a rate is per cell or per voxel")
     return tuple(sizes[dim] for dim in port.dims)

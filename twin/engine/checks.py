@@ -7,6 +7,7 @@ from twin.data.peek import Contents, peek
 from twin.errors import Fault, InputError, unknown_name
 from twin.model.contract import WorldModel
 from twin.results.layout import check_folder_name
+from twin.scenario.behaviours import DEFAULT, base_faults, word_fault
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Compartment, Scenario
@@ -48,7 +49,7 @@ class Findings:
         if not isinstance(dose, Concentration) or known is None:
             return
         try:
-            dose.to_nanomolar(known.molar_mass, known.specific_activity, substance)
+            known.nanomolar(dose, substance)
         except ValueError as error:
             self.add(loc, str(error))
 
@@ -95,6 +96,7 @@ def document_faults(
         types = set(model.contexts).union(*(found.cell_types for found in contents.values()))
     for name, compartment in scenario.compartments.items():
         _compartment(("compartments", name), compartment, model, types, findings)
+    _behaviours(scenario, types, findings)
     _signalling(scenario, model, types, findings)
     _timeline(scenario, types, findings)
     _observe(scenario, model, types, findings)
@@ -162,6 +164,22 @@ def _compartment(
                 low, high = limits
                 place = (*loc, "cells", "place", name, axis)
                 findings.add(place, f"{low:g} to {high:g} um does not lie inside the box, 0 to {edge:g} um")
+
+
+def _behaviours(scenario: Scenario, types: set[str] | None, findings: Findings) -> None:
+    """Note what is wrong with the base values and the words of rules."""
+    known = sorted(types) if types is not None else sorted(set(scenario.cell_types) - {DEFAULT})
+    for name in scenario.cell_types if types is not None else ():
+        if name != DEFAULT:
+            findings.name(("cell_types", name), "cell type", name, known)
+    for loc, fault in base_faults(scenario, known):
+        findings.add(loc, fault)
+    for i, rule in enumerate(scenario.rules):
+        if types is not None:
+            findings.name(("rules", i, "cell_type"), "cell type", rule.cell_type, known)
+        unknown = word_fault(rule.behaviour, tuple(scenario.substances), known)
+        if unknown is not None:
+            findings.add(("rules", i, "behaviour"), unknown)
 
 
 def _signalling(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:

@@ -85,7 +85,7 @@ def _reception(reception: Reception, model: WorldModel, scenario: Scenario) -> s
     substance = scenario.substances[reception.substance]
     ec50 = known.ec50
     if reception.ec50 is not None:
-        ec50 = reception.ec50.to_nanomolar(substance.molar_mass, substance.specific_activity, reception.substance)
+        ec50 = substance.nanomolar(reception.ec50, reception.substance)
     whose = "the scenario's" if reception.ec50 is not None else "the model's"
     return (
         f"{reception.substance}{subunits} → {known.name} of the world model: trained at {known.reference_text} "

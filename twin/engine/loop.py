@@ -55,13 +55,14 @@ def advance(world: World, body: Body, replicate: int) -> None:
         If a process breaks, or gives what it did not declare or what does not fit; the process is named.
     """
     pending = {name: Pending() for name in body.compartments}
+    axes = {"behaviour": len(world.behaviours.ruled)}
     for name, process in world.processes:
         ticks = ticks_of(process, world.scenario.tick)
         if body.tick % ticks:
             continue
         for home in body.compartments.values():
             updates = declared(name, process, _step(world, home, name, process, body.tick, replicate))
-            apply_updates(home, name, updates, pending[home.name])
+            apply_updates(home, name, updates, pending[home.name], axes)
     streams = Streams(world.scenario.seed, replicate, body.tick)
     for home in body.compartments.values():
         apply_structure(home, pending[home.name], body.tick, streams)

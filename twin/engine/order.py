@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import networkx as nx
 
-from twin.process import CORE_PORTS, SINK, SOURCE, Phase, Port, Process
-
-CORE_RATES = (SOURCE, SINK)  # rates of the core: zero where no process contributes
+from twin.process import CORE_PORTS, CORE_RATES, Phase, Port, Process
 
 
 def port_faults(processes: Mapping[str, Process]) -> list[tuple[str, str]]:

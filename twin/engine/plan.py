@@ -19,6 +19,7 @@ from twin.engine.focus import perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
 from twin.process import DOSE, SOURCE, Phase, Process, ProcessConfig
+from twin.scenario.behaviours import DEFAULT
 from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
 from twin.scenario.overlay import Key
@@ -119,7 +120,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
     complete = len(chosen) == len(scenario.processes)
     if named is not None:
         _ask(chosen, named, findings)
-    processes = {name: cls(config) for name, (cls, config) in chosen.items()}
+    processes = {name: cls.made_for(config, scenario) for name, (cls, config) in chosen.items()}
     every = {name: _every(name, process, findings) for name, process in processes.items()}
     ordered, circles = order.in_order(processes)
     if complete:
@@ -179,10 +180,17 @@ def _model(loaded: LoadedScenario, findings: checks.Findings) -> WorldModel | No
     try:
         if choice.path is not None:
             loaded.resolve(choice.path)
-        return registry.load_model(choice, loaded.folder)
+        return registry.load_model(choice, loaded.folder).for_types(_composed_types(loaded.scenario))
     except InputError as error:
         findings.add(("world_model", "path" if choice.path is not None else "name"), str(error))
         return None
+
+
+def _composed_types(scenario: Scenario) -> tuple[str, ...]:
+    """Return the cell types that the scenario itself names as what its tissues are made of."""
+    sources = [compartment.cells for compartment in scenario.compartments.values()]
+    named = [c.composition for c in sources if c.source == "model" and not isinstance(c.composition, str)]
+    return tuple(dict.fromkeys([*(t for types in named for t in types), *(set(scenario.cell_types) - {DEFAULT})]))
 
 
 def _needed(whole: WorldModel, scenario: Scenario, contents: Mapping[str, Contents]) -> WorldModel:
@@ -226,6 +234,9 @@ def _keys(text: str) -> tuple[Key, ...]:
 
 def _every(name: str, process: Process, findings: checks.Findings) -> int:
     if process.interval is None:
+        return 1
+    if process.phase == Phase.TIMELINE:
+        findings.add(("processes", name, "interval"), "the timeline is looked at every tick: leave interval out")
         return 1
     try:
         return max(1, whole_ticks(process.interval, findings.loaded.scenario.tick, "interval"))

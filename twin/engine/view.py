@@ -32,7 +32,7 @@ def view_of(world: World, home: Compartment, process: Process, tick: int, replic
     arrays[CONCENTRATION.name] = _frozen(home.concentration)
     wanted = rate_ports(world)
     rates = {
-        port.name: _frozen(joined_rate(home, wanted[port.name], _shape(port, home)))
+        port.name: _frozen(joined_rate(home, wanted[port.name], _shape(port, home, world)))
         for port in process.reads
         if port.name in wanted
     }
@@ -53,14 +53,20 @@ def view_of(world: World, home: Compartment, process: Process, tick: int, replic
         expression=home.expression,
         clamp=home.cells.clamp,
         contacts=home.contacts,
+        behaviours=world.behaviours,
     )
 
 
-def _shape(port: Port, home: Compartment) -> tuple[int, ...]:
+def _shape(port: Port, home: Compartment, world: World) -> tuple[int, ...]:
     """Return the shape of a rate: per voxel, or per cell."""
     if port.dims == CONCENTRATION.dims:
         return home.concentration.shape
-    sizes: Mapping[str, int] = {"cell": home.cells.n, "axis": 3, "gene": home.expression.n_genes}
+    sizes: Mapping[str, int] = {
+        "cell": home.cells.n,
+        "axis": 3,
+        "gene": home.expression.n_genes,
+        "behaviour": len(world.behaviours.ruled),
+    }
     return tuple(sizes[dim] for dim in port.dims)
 
 

@@ -14,6 +14,7 @@ from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
 from twin.model.prediction import LEAST_NEW
 from twin.process import Process
+from twin.scenario.behaviours import NO_BEHAVIOURS, Behaviours, behaviours_of
 from twin.scenario.load import LoadedScenario
 from twin.scenario.schema import Compartment, MeasuredCells, Scenario
 from twin.state.cells import Column
@@ -45,6 +46,7 @@ class World:
     context: dict[str, NDArray[np.intp]]
     measured: dict[str, CountData]
     columns: tuple[Column, ...]
+    behaviours: Behaviours = NO_BEHAVIOURS
     notes: tuple[str, ...] = ()
 
     @property
@@ -57,8 +59,7 @@ def substances_of(scenario: Scenario) -> Substances:
     """Return the scenario's substances as arrays in the inner units."""
 
     def nanomolar(c: Concentration, name: str) -> float:
-        s = scenario.substances[name]
-        return c.to_nanomolar(s.molar_mass, s.specific_activity, name)
+        return scenario.substances[name].nanomolar(c, name)
 
     walls: list[tuple[Wall, Wall, Wall, Wall, Wall, Wall]] = []
     decay, initial = [], []
@@ -145,7 +146,18 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
     }
     columns = tuple(column for _, process in processes for column in process.columns)
     notes += _absent(scenario, present)
-    return World(scenario, model, processes, substances_of(scenario), names, context, measured, columns, tuple(notes))
+    return World(
+        scenario,
+        model,
+        processes,
+        substances_of(scenario),
+        names,
+        context,
+        measured,
+        columns,
+        behaviours_of(scenario),
+        tuple(notes),
+    )
 
 
 def composed(name: str, compartment: Compartment, types: tuple[str, ...], model: WorldModel) -> NDArray[np.intp]:

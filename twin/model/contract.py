@@ -91,6 +91,10 @@ class WorldModel(ABC):
     def with_context(self, name: str, controls: Counts) -> "WorldModel":
         """Return a model that also knows the context that these control cells are."""
 
+    def for_types(self, types: Sequence[str]) -> "WorldModel":
+        """Return the model for a scenario that names these types; one that knows no types takes them as its own."""
+        return self
+
     def focused(
         self,
         contexts: Sequence[str] | None = None,

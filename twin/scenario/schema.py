@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from twin.scenario.timeline import Event
 from twin.units import (
     Clearance,
+    Concentration,
     ConcentrationText,
     Diffusivity,
     Hours,
@@ -19,6 +20,7 @@ from twin.units import (
     Position,
     PositiveHours,
     SecretionRate,
+    Solubility,
     SpecificActivity,
 )
 
@@ -125,6 +127,7 @@ class Substance(Document):
     decay: PerHour | None = None
     molar_mass: MolarMass | None = None
     specific_activity: SpecificActivity | None = None
+    solubility: Solubility | None = Field(None, description="Of a gas, so that its amounts can be given in mmHg.")
     initial: ConcentrationText | None = Field(None, description="Everywhere at the start.")
     walls: Walls = Walls()
 
@@ -133,6 +136,10 @@ class Substance(Document):
         if self.half_life is not None and self.decay is not None:
             raise ValueError("give half_life or decay, not both")
         return self
+
+    def nanomolar(self, amount: Concentration, name: str) -> float:
+        """Return an amount of this substance in nM; ValueError where what the conversion needs is not given."""
+        return amount.to_nanomolar(self.molar_mass, self.specific_activity, name, self.solubility)
 
 
 class Secretion(Document):
@@ -178,6 +185,22 @@ class Signalling(Document):
 
     secretion: tuple[Secretion, ...] = ()
     reception: tuple[Reception, ...] = ()
+
+
+class Rule(Document):
+    """A signal raises or lowers a behaviour of a cell type: a line of PhysiCell's grammar.
+
+    The behaviour goes from its base value to `saturation` by a Hill function of the signal.
+    """
+
+    cell_type: str
+    signal: str = Field(description="oxygen, pressure, contact with tumour, gene:HIF1A, program:hypoxia, …")
+    response: Literal["increases", "decreases"]
+    behaviour: str = Field(description="apoptosis, migration speed, oxygen uptake, attack tumour, …")
+    saturation: str | float = Field(description="Value of the behaviour at full signal, with its unit.")
+    half_max: str | float = Field(description="Signal of half effect, with its unit.")
+    power: float = Field(4.0, gt=0, le=100, description="Hill power.")
+    applies_to_dead: bool = False
 
 
 class Response(Document):
@@ -231,6 +254,12 @@ class Scenario(Document):
     world_model: WorldModelChoice = WorldModelChoice()
     compartments: dict[str, Compartment] = Field(min_length=1)
     substances: dict[str, Substance] = Field(default_factory=dict)
+    cell_types: dict[str, dict[str, str | float]] = Field(
+        default_factory=dict,
+        description="Base values of behaviours by cell type, like tumour: {apoptosis: 0.003 /h, migration speed: "
+        "1 um/min}; 'default' holds for all types.",
+    )
+    rules: tuple[Rule, ...] = ()
     signalling: Signalling = Signalling()
     processes: dict[str, dict[str, object]] = Field(min_length=1)
     timeline: tuple[Event, ...] = ()
