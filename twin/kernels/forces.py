@@ -42,7 +42,6 @@ def velocities(
     spring_start: Int,
     spring_end: Rows,
     spring: Float,
-    drive: Float,
     velocity: Float,
 ) -> tuple[float, float]:
     """Write the velocities of the rows `first` to `last`; return their largest speed and a bound on the stiffness.
@@ -64,7 +63,6 @@ def velocities(
     membrane_strength : (cell, 2) µm/h, repulsion and adhesion; (0, 2) without membranes.
     spring_start, spring_end : (cell + 1,), (spring twice,) who is attached to whom; (0,) without springs.
     spring : (spring twice, 2) rate 1/h and rest length µm.
-    drive : (cell, 3) µm/h, the cells' own motion; (0, 3): none.
     velocity : (cell, 3) µm/h, written.
     """
     fastest, stiffest = 0.0, 0.0
@@ -174,10 +172,6 @@ def velocities(
                 vy += along * dy
                 vz += along * dz
                 stiffness += 2.0 * spring[k, 0]
-        if drive.shape[0] > 0:
-            vx += drive[i, 0]
-            vy += drive[i, 1]
-            vz += drive[i, 2]
         if plane:
             vz = 0.0
         velocity[i, 0], velocity[i, 1], velocity[i, 2] = vx, vy, vz
@@ -195,20 +189,24 @@ def move(
     other: Float,
     of_velocity: float,
     of_other: float,
+    own: Float,
     low: Float,
     high: Float,
     reference: Float,
     moved: Float,
 ) -> float:
-    """Write x + of_velocity · velocity + of_other · other to `moved`, held in the box; return the farthest way.
+    """Write x + of_velocity · velocity + of_other · other + own to `moved`, held in the box; return the farthest way.
 
-    of_velocity, of_other : h. reference : (cell, 3) µm, from where the way is measured, µm.
+    of_velocity, of_other : h. own : (cell, 3) µm that cells crawl in this step; (0, 3): none.
+    reference : (cell, 3) µm, from where the way is measured.
     """
     farthest = 0.0
     for i in range(first, last):
         way = 0.0
         for axis in range(3):
             x = body[i, axis] + (of_velocity * velocity[i, axis] + of_other * other[i, axis])
+            if own.shape[0] > 0:
+                x += own[i, axis]
             x = min(max(x, low[axis]), high[axis])
             moved[i, axis] = x
             way += (x - reference[i, axis]) ** 2

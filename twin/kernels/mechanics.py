@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from twin.errors import RunError
 from twin.kernels.blocks import Crew
 from twin.kernels.forces import BODY, RADIUS, REACH, ROOT_ADHESION, ROOT_REPULSION, TYPE, move, touches, velocities
-from twin.kernels.motility import STEPS_A_PERSISTENCE, Motility, Scent, redirect
+from twin.kernels.motility import TURNS_A_STEP, Motility, Scent, crawl
 from twin.kernels.neighbours import CONTACT_TOLERANCE, bins_of, graph_of, neighbour_list
 from twin.kernels.random import Stream, hash_words
 
@@ -203,11 +203,10 @@ def move_cells(
 
     Heun's method, second order in the substep (first order at the instant when a centre is held
     at the face of the box). The substep is the largest that keeps dt λ <= `STABILITY`, where λ bounds
-    the stiffest mode (twice the largest sum of a cell's contact stiffnesses, by Gershgorin), the
-    fastest cell within `LARGEST_MOVE` of the smallest radius, and below a quarter of the shortest
-    persistence of a motile cell. A wall repels as the cell's own mirror image behind it would, so
-    PhysiCell's law for a membrane: r (1 − d/R_i)². Without walls the centre of mass of cells that do
-    not crawl stays.
+    the stiffest mode (twice the largest sum of a cell's contact stiffnesses, by Gershgorin), and the
+    fastest cell within `LARGEST_MOVE` of the smallest radius. A wall repels as the cell's own mirror
+    image behind it would, so PhysiCell's law for a membrane: r (1 − d/R_i)². Without walls the centre of
+    mass of cells that do not crawl stays.
 
     Cells are computed in the order of (bin, id): the result does not depend, bitwise, on the order of
     the rows, nor on the number of threads. Cells at one point part in a direction given by their ids.
@@ -316,9 +315,9 @@ class _Tissue:
             assert traits.membrane_repulsion is not None, "membranes need the cells' strengths"
             assert traits.membrane_adhesion is not None, "membranes need the cells' strengths"
             strength = np.stack([traits.membrane_repulsion, traits.membrane_adhesion], axis=1)[order]  # (cell, 2)
-        self.motility = None if motility is None else _sorted_motility(motility, order)
+        self.motility = None if motility is None else _sorted_motility(motility, order, movable)
         self.direction = None if self.motility is None else self.motility.direction.copy()
-        self.drive = np.zeros((0 if motility is None else n, 3))
+        self.own = np.zeros((0 if motility is None else n, 3))  # ways that the cells crawl in a substep
         self.parting = _parting(self.names, space.plane)
         self.laws = (
             np.ascontiguousarray(affinity),
@@ -341,28 +340,23 @@ class _Tissue:
         if p.fixed_step is not None:
             return self._advance_fixed(duration, p.fixed_step)
         left, elapsed, substeps, speed, at_rest = duration, 0.0, 0, 0.0, False
-        longest = p.max_step
-        if self.motility is not None:
-            crawling = self.motility.speed > 0.0
-            if crawling.any():
-                longest = min(longest, float(self.motility.persistence[crawling].min()) / STEPS_A_PERSISTENCE)
-                self._turn(min(longest, left), 0)
+        longest, crawling = p.max_step, 0.0
+        if self.motility is not None and (mobile := self.motility.speed > 0.0).any():
+            crawling = float(self.motility.speed.max())
+            longest = min(longest, TURNS_A_STEP * float(self.motility.persistence[mobile].min()))
         while left > 0.0:
             speed, stiffness = self._velocities(self.body, self.velocity)
-            if speed <= p.rest_speed and (self.motility is None or not bool(self.motility.speed.any())):
+            speed += crawling
+            if speed <= p.rest_speed:
                 at_rest = True
                 break
-            dt = min(longest, left)
-            if speed > 0.0:
-                dt = min(dt, LARGEST_MOVE * self.smallest / speed)
+            dt = min(longest, left, LARGEST_MOVE * self.smallest / speed)
             if stiffness > 0.0:
                 dt = min(dt, STABILITY / stiffness)
             self._refuse_more_than(p.max_substeps, substeps, dt, duration, speed)
-            self._heun(dt)
+            self._heun(dt, substeps)
             left, elapsed = left - dt, elapsed + dt
             substeps += 1
-            if self.motility is not None and left > 0.0:
-                self._turn(dt, substeps)
         return RelaxStats(substeps, self.evaluations, self.rebuilds, elapsed, speed, at_rest)
 
     def _advance_fixed(self, duration: float, step: float) -> RelaxStats:
@@ -372,11 +366,10 @@ class _Tissue:
         dt = duration / steps
         self._refuse_more_than(p.max_substeps, 0 if steps <= p.max_substeps else p.max_substeps, dt, duration, 0.0)
         substeps, speed, known = 0, 0.0, False  # whether the velocity of the step before is known
-        for number in range(steps):
-            if self.motility is not None:
-                self._turn(dt, number)
+        for _ in range(steps):
             speed, stiffness = self._velocities(self.body, self.velocity)
             if known and stiffness * dt <= FIXED_STABILITY:
+                self._crawl(dt, substeps)
                 self._move(self.velocity, self.velocity_other, 1.5 * dt, -0.5 * dt)
                 self.body, self.other = self.other, self.body
                 substeps += 1
@@ -386,7 +379,7 @@ class _Tissue:
                     if piece:
                         self._velocities(self.body, self.velocity)
                     self._refuse_more_than(p.max_substeps, substeps, dt / pieces, duration, speed)
-                    self._heun(dt / pieces)
+                    self._heun(dt / pieces, substeps)
                     substeps += 1
                 known = pieces == 1
             self.velocity, self.velocity_other = self.velocity_other, self.velocity
@@ -406,8 +399,9 @@ class _Tissue:
             self.crew.over_rows(touches, self.n, *given, found, pressure)
         return graph_of(self.n, start, found), pressure
 
-    def _heun(self, dt: float) -> None:
+    def _heun(self, dt: float, substep: int) -> None:
         """One step of Heun's method from velocities that are known."""
+        self._crawl(dt, substep)
         self._move(self.velocity, self.velocity, 0.5 * dt, 0.5 * dt)
         self._velocities(self.other, self.velocity_other)
         self._move(self.velocity, self.velocity_other, 0.5 * dt, 0.5 * dt)
@@ -417,9 +411,7 @@ class _Tissue:
         """Write velocities; return the largest speed, µm/h, and the bound on the stiffness, 1/h."""
         self._list_if_strayed(body)
         self.evaluations += 1
-        told = self.crew.over_rows(
-            velocities, self.n, body, self.parting, *self.pairs, *self.laws, self.drive, result
-        )
+        told = self.crew.over_rows(velocities, self.n, body, self.parting, *self.pairs, *self.laws, result)
         return max(speed for speed, _ in told), max(stiffness for _, stiffness in told)
 
     def _move(self, velocity: Float, other: Float, of_velocity: float, of_other: float) -> None:
@@ -432,6 +424,7 @@ class _Tissue:
             other,
             of_velocity,
             of_other,
+            self.own,
             self.low,
             self.high,
             self.listed_at,
@@ -439,13 +432,12 @@ class _Tissue:
         )
         self.strayed = max(told)
 
-    def _turn(self, dt: float, substep: int) -> None:
-        assert self.motility is not None
-        assert self.direction is not None
-        redirect(
-            self.motility, self.body, self.names, self.direction, dt, substep, self.space.plane, self.crew
-        )
-        np.multiply(self.direction, self.motility.speed[:, None], out=self.drive)
+    def _crawl(self, dt: float, substep: int) -> None:
+        """Draw the ways that cells crawl of their own in a substep."""
+        if self.motility is not None:
+            assert self.direction is not None
+            plane = self.space.plane
+            crawl(self.motility, self.body, self.names, self.direction, dt, substep, plane, self.crew, self.own)
 
     def _list_if_strayed(self, body: Float) -> None:
         if self.strayed > self.skin / 2.0:  # two cells may have come nearer by a whole skin
@@ -466,7 +458,7 @@ class _Tissue:
             )
 
 
-def _sorted_motility(motility: Motility, order: Order) -> Motility:
+def _sorted_motility(motility: Motility, order: Order, movable: NDArray[np.bool_]) -> Motility:
     scent = motility.scent
     if scent is not None:
         scent = Scent(
@@ -476,7 +468,7 @@ def _sorted_motility(motility: Motility, order: Order) -> Motility:
             float(scent.spacing),
         )
     return Motility(
-        motility.speed[order],
+        np.where(movable, motility.speed[order], 0.0),
         motility.persistence[order],
         motility.bias[order],
         motility.direction[order],

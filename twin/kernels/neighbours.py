@@ -55,7 +55,10 @@ def neighbour_list(
     bins, shape = bins_of(position, 2.0 * float(reach.max()), period)
     # one kind of array for the compiled kernels: read-only or strided ones would make numba compile them again
     start, member, place = _sorted_into_bins(
-        np.require(position, requirements=["C", "W"]), np.require(reach, requirements=["C", "W"]), bins, int(shape.prod())
+        np.require(position, requirements=["C", "W"]),
+        np.require(reach, requirements=["C", "W"]),
+        bins,
+        int(shape.prod()),
     )
     fixed = (start, member, place, bins, shape, np.asarray(period, np.float64))
     indptr = np.zeros(n + 1, np.int64)
@@ -126,9 +129,7 @@ def graph_of(n: int, indptr: Int, indices: NDArray[np.int32]) -> sp.csr_array:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sorted_into_bins(
-    position: Float, reach: Float, bins: Int, n_bins: int
-) -> tuple[Int, NDArray[np.int32], Float]:
+def _sorted_into_bins(position: Float, reach: Float, bins: Int, n_bins: int) -> tuple[Int, NDArray[np.int32], Float]:
     """Return where each bin starts, its rows, and their places and reaches (slot, 4), bin by bin."""
     n = len(position)
     start = np.zeros(n_bins + 1, np.int64)  # (bin + 1,)
@@ -183,10 +184,7 @@ def _visit(
     for cz in range(z0, z1 + 1):
         for cy in range(y0, y1 + 1):
             row = ((cz % nz) * ny + cy % ny) * nx
-            if lx > 0.0 and (x0 < 0 or x1 >= nx):  # a row of bins that goes round
-                runs = 2
-            else:
-                runs = 1
+            runs = 2 if lx > 0.0 and (x0 < 0 or x1 >= nx) else 1  # a row of bins that goes round is two
             for run in range(runs):
                 first, last = x0, x1
                 if runs == 2:
