@@ -235,7 +235,9 @@ def test_a_list_made_by_threads_is_the_list(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(blocks, "LEAST_ROWS", 20)
     position, radius = crowd(9)
     with Crew(3) as crew:
-        for mine, theirs in zip(neighbour_list(position, radius), neighbour_list(position, radius, crew=crew), strict=True):
+        for mine, theirs in zip(
+            neighbour_list(position, radius), neighbour_list(position, radius, crew=crew), strict=True
+        ):
             np.testing.assert_array_equal(mine, theirs)
 
 
