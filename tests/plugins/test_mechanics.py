@@ -291,3 +291,9 @@ def test_only_a_scenario_whose_cells_crawl_has_the_columns_for_it() -> None:
         Mechanics.Config.model_validate({"speed": "1 um/min", "chemotaxis": {"A": 1.0}}), scenario_with({})
     )
     assert "concentration" in {p.name for p in smelling.reads}
+
+
+def test_a_device_that_is_not_there_is_told_at_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    faults = Mechanics.check(Mechanics.Config(device="cuda"), scenario_with({}), NO_MODEL)
+    assert faults == ["device: no CUDA device is here: leave it out, or set it to cpu"]
