@@ -124,7 +124,7 @@ def _breathed(oxygen: Float, position: Float, grid: Grid, hours: float) -> Float
     """Return oxygen after `hours` of diffusion, decay and uptake by cells that stay where they are."""
     n_voxels = int(np.prod(grid.shape))
     cells = np.bincount(grid.voxel_of(position), minlength=n_voxels).reshape(1, *grid.shape)
-    sink = UPTAKE * VOLUME / grid.voxel_volume * cells  # (substance, z, y, x), 1/h
+    sink = UPTAKE * VOLUME / grid.voxel_volume * cells.astype(np.float64)  # (substance, z, y, x), 1/h
     walls = ((WALL,) * 6,)
     return diffuse_with_uptake(
         oxygen, np.array([DIFFUSIVITY]), np.array([DECAY]), hours, grid.spacing, sink, walls=walls

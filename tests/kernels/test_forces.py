@@ -108,7 +108,7 @@ def test_cells_in_a_plane_stay_in_it_even_from_one_point() -> None:
 def membrane(shape: list[float], start: list[float], hours: float = 50.0) -> Float:
     traits = Traits(membrane_repulsion=np.array([600.0]), membrane_adhesion=np.array([240.0]))
     space = Space(OPEN.low, OPEN.high, membranes=np.array([shape]))
-    return move_cells(np.array([start]), np.array([4.0]), space, LAW, hours, traits=traits).position[0]
+    return np.asarray(move_cells(np.array([start]), np.array([4.0]), space, LAW, hours, traits=traits).position[0])
 
 
 # 600 (1 − x)² = 240 (1 − x / 1.25)² where the cell rests at x radii from the membrane

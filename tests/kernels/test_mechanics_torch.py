@@ -57,7 +57,9 @@ def test_torch_moves_cells_as_the_compiled_kernel_does(name: str) -> None:
 
 
 def test_torch_takes_the_fixed_step_as_the_compiled_kernel_does() -> None:
-    assert difference(BOX, MechanicsParams(fixed_step=MINUTE / 10), "cpu") == (pytest.approx(0.0, abs=1e-9), 0)
+    worst, contacts = difference(BOX, MechanicsParams(fixed_step=MINUTE / 10), "cpu")
+    assert worst < 1e-9
+    assert contacts == 0
 
 
 @pytest.mark.gpu
