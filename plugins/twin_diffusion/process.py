@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from math import log
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from twin.errors import RunError, unknown_name
 from twin.kernels.diffusion import QuasiSteady, decay_length, diffuse_with_uptake
+from twin.kernels.diffusion_torch import diffuse_on_device
 from twin.model.contract import WorldModel
 from twin.process import CONCENTRATION, SINK, SOURCE, Add, Phase, Port, Process, ProcessConfig, Rate, Update, View
 from twin.scenario.schema import Scenario, Substance
@@ -41,6 +43,10 @@ class Diffusion(Process):
             "to be gone, and it is cheaper), always or never; of all substances, or by substance.",
         )
 
+        device: Literal["cpu", "cuda"] = Field(
+            default="cpu", description="Where it is computed; cuda: on a GPU, always following the transient."
+        )
+
     config: Config
     reads: ClassVar[tuple[Port, ...]] = (CONCENTRATION, SOURCE, SINK)
     writes: ClassVar[tuple[Port, ...]] = (CONCENTRATION,)
@@ -56,6 +62,13 @@ class Diffusion(Process):
         """Return which substances of `quasi_steady` are not there, or can never settle."""
         assert isinstance(config, cls.Config)
         faults = []
+        if config.device == "cuda":
+            if not torch.cuda.is_available():
+                faults.append("device: there is no CUDA device here: write cpu")
+            if _is_counted(scenario):
+                faults.append("device: internalisation counts on the mean of a step, which only cpu gives")
+            if "always" in _choices(config, scenario).values():
+                faults.append("device: cuda always follows the transient: leave quasi_steady: always out")
         for name, choice in _choices(config, scenario).items():
             substance = scenario.substances.get(name)
             if substance is None:
@@ -98,6 +111,8 @@ class Diffusion(Process):
         c, substances = view["concentration"], view.substances  # (substance, z, y, x), nM
         for word, values in (("concentration", c), ("source", view["source"]), ("sink", view["sink"])):
             _check(view, word, values)
+        if self.config.device == "cuda":
+            return [Add(CONCENTRATION, _on_gpu(view, dt) - c)]
         choices = _choices(self.config, view.scenario)
         wanted: list[QuasiSteady] = [choices.get(name, "auto") for name in substances.names]
         after = diffuse_with_uptake(
@@ -124,6 +139,16 @@ class Diffusion(Process):
         if after.mean is not None:
             updates.append(Rate(MEAN, after.mean))
         return updates
+
+
+def _on_gpu(view: View, dt: float) -> NDArray[np.float64]:
+    """Return the concentrations after `dt` hours, computed on the GPU."""
+    s = view.substances
+    c, sink, source = (torch.tensor(a, device="cuda") for a in (view["concentration"], view["sink"], view["source"]))
+    after = diffuse_on_device(
+        c, s.diffusivity.tolist(), s.decay.tolist(), dt, view.spacing, sink, walls=s.walls, source=source
+    )
+    return np.asarray(after.cpu().numpy())
 
 
 def _check(view: View, word: str, values: NDArray[np.float64]) -> None:

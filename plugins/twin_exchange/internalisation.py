@@ -53,7 +53,8 @@ class Internalisation(Process):
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
         """Return that nothing is taken up, and a pace that is not that of the fields."""
         faults = []
-        if "diffusion" in scenario.processes and slowest(scenario, "internalisation") != slowest(scenario, "diffusion"):
+        own, fields = slowest(scenario, "internalisation"), slowest(scenario, "diffusion")
+        if own and fields and own != fields:
             faults.append("interval: it counts step by step of diffusion: give both the same interval, or none")
         if "exchange" in scenario.processes and not taken_up(scenario):
             faults.append("no cell type takes anything up: give a '<substance> uptake' under cell_types")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 from twin_diffusion import Diffusion
 from twin_diffusion.process import MEAN
@@ -110,6 +111,20 @@ def test_the_mean_over_a_tick_is_given_where_uptake_is_counted() -> None:
     assert isinstance(add, Add)
     assert isinstance(rate, Rate)
     assert -add.value.sum() == pytest.approx(0.5 * ((sink + np.log(2) / 5) * rate.value).sum(), rel=1e-12)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    told = Diffusion.check(Diffusion.Config(device="cuda", quasi_steady="always"), make_scenario(), UniformModel())
+    assert "no CUDA device" in told[0]
+    assert "always follows the transient" in told[1]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_a_tick_is_the_same() -> None:
+    view = make_view(concentration=RANDOM.random(SHAPE), rates={"sink": 30 * RANDOM.random(SHAPE)})
+    np.testing.assert_allclose(change(view, device="cuda"), change(view), atol=1e-8)
 
 
 def test_a_compartment_without_cells_has_fields() -> None:

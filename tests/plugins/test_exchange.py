@@ -24,7 +24,7 @@ TYPES: dict[str, dict[str, Any]] = {
     "Monocyte": {"IFNB1 secretion": "2 /min", "IFNB1 secretion target": "5 nM"},
     "Dendritic": {"IFNB1 export": "0.001 amol/h"},
 }
-KEPT = {"exchange": {}, "internalisation": {}, "diffusion": {}}
+KEPT: dict[str, dict[str, Any]] = {"exchange": {}, "internalisation": {}, "diffusion": {}}
 LASTING = {"IFNB1": {"diffusivity": "30 um^2/s"}}
 
 
@@ -174,6 +174,7 @@ def test_what_leaves_the_field_arrives_in_cells_to_rounding(seed: int, dt: float
         digested += (1 - share) * dt * lost.sum()
         change, mean = stepped(view, given, dt)
         c = c + change
+        assert mean is not None
         counted = replace(
             view,
             rates={"mean_concentration": mean, "clearance_IFNB1": given["clearance_IFNB1"], "lost_IFNB1": lost},
