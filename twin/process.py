@@ -251,6 +251,8 @@ class Process(ABC):
     sets : those of `writes` that the process gives as `Set`; one process at most sets a port.
     columns : per-cell columns that the process brings into the state.
     phase : when in a tick it runs.
+    acts_on : behaviours that it carries out, as patterns of the dictionary ("{substance} uptake"); a scenario that
+        gives or rules one which no process carries out is refused.
     interval : h between its steps; None: every tick. The scenario may set it (`ProcessConfig.interval`).
     """
 
@@ -261,6 +263,7 @@ class Process(ABC):
     writes: ClassVar[tuple[Port, ...]] = ()
     sets: ClassVar[tuple[Port, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = ()
+    acts_on: ClassVar[tuple[str, ...]] = ()
     phase: ClassVar[Phase]
     interval: float | None = None
 

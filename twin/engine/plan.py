@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from twin import registry
 from twin.data.peek import Contents
-from twin.engine import checks, estimate, explain, order
+from twin.engine import checks, estimate, explain, order, unserved
 from twin.engine.focus import perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
-from twin.process import DOSE, SOURCE, Phase, Process, ProcessConfig
+from twin.process import Phase, Process, ProcessConfig
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
@@ -26,7 +26,6 @@ from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
 from twin.scenario.timeline import whole_ticks
 
-OWN_COLUMNS = ("radius", "depth", "ec50_factor")  # of the cells themselves, that can be observed
 MOST_TICKS = 1_000_000  # our choice: nearly a year of half-minutes; above it a tick was mistyped
 RECORDED = ("twin", "torch", "numpy", "scipy", "numba", "anndata", "xarray", "zarr", "dask", "networkx", "pydantic")
 
@@ -127,8 +126,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
     if complete:
         for name, message in (*order.port_faults(processes), *circles):
             findings.add(("processes", name), message)
-        _somebody_does_it(scenario, processes, findings)
-        _observed_columns(scenario, processes, findings)
+        unserved.note(scenario, processes, findings)
     n_cells = _n_cells(scenario, contents)
     memory = estimate.memory_bytes(scenario, n_cells, model) if model is not None else 0.0
     if memory > scenario.execution.memory_limit_gib * estimate.GIB:
@@ -245,24 +243,6 @@ def _every(name: str, process: Process, findings: checks.Findings) -> int:
     except ValueError as error:
         findings.add(("processes", name, "interval"), str(error).removeprefix("interval: "))
         return 1
-
-
-def _somebody_does_it(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
-    """Note what the scenario asks for and no process carries out."""
-    written = {port.name for process in processes.values() for port in process.writes}
-    if scenario.timeline and not any(p.phase == Phase.TIMELINE for p in processes.values()):
-        findings.add(("timeline",), "no process carries it out; add one, like 'dosing:' under processes")
-    if scenario.signalling.secretion and SOURCE.name not in written:
-        findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")
-    if any(r.perturbation for r in scenario.signalling.reception) and DOSE.name not in written:
-        findings.add(("signalling", "reception"), "no process writes the dose; add one, like 'exposure:'")
-
-
-def _observed_columns(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
-    """Note the columns to observe that no cell has."""
-    brought = [column.name for process in processes.values() for column in process.columns if not column.width]
-    for i, name in enumerate(scenario.observe.columns):
-        findings.name(("observe", "columns", i), "column of the cells", name, (*OWN_COLUMNS, *brought))
 
 
 def _steps_per_tick(
