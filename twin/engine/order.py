@@ -58,8 +58,8 @@ def _described(port: Port) -> str:
 def in_order(processes: Mapping[str, Process]) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the processes in the order in which they run in a tick, and cycles as faults.
 
-    Phases come first. Inside a phase a process that writes a port runs before one that only reads
-    it; two that both read and write it take turns in the order of their names, as do strangers.
+    Phases come first. Inside a phase a process that writes a port runs before one that only reads it, unless this one
+    takes it delayed; two that both read and write it take turns in the order of their names, as do strangers.
     """
     order: list[str] = []
     faults: list[tuple[str, str]] = []
@@ -82,7 +82,7 @@ def in_order(processes: Mapping[str, Process]) -> tuple[list[str], list[tuple[st
 
 def _feeds(writer: Process, reader: Process) -> bool:
     written, read, rewritten = _names(writer.writes), _names(reader.reads), _names(reader.writes)
-    return bool(written & (read - rewritten))
+    return bool(written & (read - rewritten - _names(reader.delayed)))
 
 
 def _names(ports: Sequence[Port]) -> set[str]:
