@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,7 @@ def evidence(support: Float) -> Float:
 def reliability(cases: Cases, edges: Sequence[float] = EDGES) -> list[tuple[str, int, float, float]]:
     """Return (class of support, cases, their mean support, share that was no worse) of the classes with cases."""
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         mine = (cases.support >= low) & ((cases.support < high) | (high == edges[-1]))
         if mine.any():
             said, true = float(cases.support[mine].mean()), float((~cases.worse[mine]).mean())
