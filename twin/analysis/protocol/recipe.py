@@ -22,6 +22,7 @@ from twin.model.logmean import LogMean
 from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
 from twin.model.network import DEPTH_QUANTILES, NOT_MEASURED, LatentNetwork
 from twin.model.treatments import Treatment
+from twin.model.trials import probability
 
 Index = NDArray[np.intp]
 
@@ -60,7 +61,8 @@ class Fitted:
             mean = LogMean(depth)
             treated[at] += share * mean.forward(rate * np.exp(self.shift(u)), phi)
             control[at] += share * mean.forward(rate, phi)
-            support += float(share) * self.family.support(rate, depth, self.groups.asked, self.features, own=u)
+            evidence = self.family.evidence(rate, depth, self.groups.asked, self.features, own=u)
+            support += float(share * probability(np.array(evidence)))
         return treated, control, support
 
     def shift(self, unit: int) -> Float:
