@@ -7,10 +7,12 @@ from twin.data.peek import Contents, peek
 from twin.errors import Fault, InputError, unknown_name
 from twin.model.contract import WorldModel
 from twin.results.layout import check_folder_name
-from twin.scenario.behaviours import DEFAULT, base_faults, word_fault
+from twin.scenario.behaviours import DEFAULT, base_faults
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Key
+from twin.scenario.rules import rule_faults
 from twin.scenario.schema import Compartment, Scenario
+from twin.scenario.signals import GENE
 from twin.scenario.timeline import AddSubstance, KnockOut, RemoveCells, WashOut, whole_ticks
 from twin.units import Concentration
 
@@ -114,6 +116,9 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
     for i, event in enumerate(scenario.timeline):
         if isinstance(event, KnockOut):
             named.append((("timeline", i, "gene"), event.gene))
+    for i, rule in enumerate(scenario.rules):
+        if rule.signal.startswith(GENE):
+            named.append((("rules", i, "signal"), rule.signal.removeprefix(GENE)))
     named += [(("observe", "genes", i), gene) for i, gene in enumerate(scenario.observe.genes)]
     for name, program in scenario.observe.programs.items():
         named += [(("observe", "programs", name, i), gene) for i, gene in enumerate(program)]
@@ -177,9 +182,8 @@ def _behaviours(scenario: Scenario, types: set[str] | None, findings: Findings) 
     for i, rule in enumerate(scenario.rules):
         if types is not None:
             findings.name(("rules", i, "cell_type"), "cell type", rule.cell_type, known)
-        unknown = word_fault(rule.behaviour, tuple(scenario.substances), known)
-        if unknown is not None:
-            findings.add(("rules", i, "behaviour"), unknown)
+    for place, fault in rule_faults(scenario, known):
+        findings.add(place, fault)
 
 
 def _signalling(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:

@@ -18,12 +18,13 @@ from twin.engine import checks, estimate, explain, order
 from twin.engine.focus import perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
-from twin.process import DOSE, SOURCE, Phase, Process, ProcessConfig
+from twin.process import BEHAVIOUR, DOSE, SOURCE, Phase, Process, ProcessConfig
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
+from twin.scenario.signals import entry
 from twin.scenario.timeline import whole_ticks
 
 MOST_TICKS = 1_000_000  # our choice: nearly a year of half-minutes; above it a tick was mistyped
@@ -124,7 +125,8 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
     every = {name: _every(name, process, findings) for name, process in processes.items()}
     ordered, circles = order.in_order(processes)
     if complete:
-        for name, message in (*order.port_faults(processes), *circles):
+        unheard = _unheard(scenario, processes, findings)
+        for name, message in (*order.port_faults(processes, unheard), *circles):
             findings.add(("processes", name), message)
         _somebody_does_it(scenario, processes, findings)
     n_cells = _n_cells(scenario, contents)
@@ -250,10 +252,29 @@ def _somebody_does_it(scenario: Scenario, processes: Mapping[str, Process], find
     written = {port.name for process in processes.values() for port in process.writes}
     if scenario.timeline and not any(p.phase == Phase.TIMELINE for p in processes.values()):
         findings.add(("timeline",), "no process carries it out; add one, like 'dosing:' under processes")
+    if scenario.rules and BEHAVIOUR.name not in written:
+        findings.add(("rules",), "no process carries them out; add one, like 'rules:' under processes")
     if scenario.signalling.secretion and SOURCE.name not in written:
         findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")
     if any(r.perturbation for r in scenario.signalling.reception) and DOSE.name not in written:
         findings.add(("signalling", "reception"), "no process writes the dose; add one, like 'exposure:'")
+
+
+def _unheard(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> set[str]:
+    """Note the signals of rules that no process brings, and return the names of their ports."""
+    offered = order.offered_by(processes)[0]
+    missing: set[str] = set()
+    for i, rule in enumerate(scenario.rules):
+        signal = entry(rule.signal)
+        port = signal.port_of(rule.signal)
+        if port and port not in offered:
+            missing.add(port)
+            findings.add(
+                ("rules", i, "signal"),
+                f"{rule.signal!r} is not known without a process that brings {port!r}: add one, like "
+                f"'{signal.plugin}:' under processes",
+            )
+    return missing
 
 
 def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, int]:
