@@ -30,6 +30,7 @@ from twin.scenario.signals import GENE, PROGRAM, entry
 Float = NDArray[np.float64]
 
 OF_GENES = (LATENT, DEPTH, DOSE, TIME_SINCE, EC50_FACTOR, CLAMP, Port("id", ("cell",), "1"))
+DEATHS = {"apoptotic": [1.0], "necrotic": [2.0, 3.0]}  # what the column `death_phase` of `death` means
 CORE_PORTS = {
     "{substance}": (CONCENTRATION, POSITION),
     "{substance} gradient": (CONCENTRATION, POSITION),
@@ -112,8 +113,7 @@ def _touched(view: View, word: str, rows: NDArray[np.intp]) -> Float:
 
 def _died_of(view: View, how: str) -> NDArray[np.bool_]:
     """Return which cells are dead of apoptosis or of necrosis, (cell,)."""
-    kind = {"apoptotic": 1, "necrotic": 2}[how]
-    return np.asarray(~view["alive"] & (view["death_kind"] == kind))
+    return np.isin(view["death_phase"], DEATHS[how])
 
 
 def _field(view: View, name: str, rows: NDArray[np.intp]) -> Float:

@@ -48,7 +48,7 @@ def heard(signal: str, scenario: Scenario | None = None, half: Any = 1.0, **view
 
 
 ALIVE = {"alive": np.array([True, False, False])}
-DIED = {"extra": {"death_kind": np.array([0.0, 1.0, 2.0])}, **ALIVE}  # apoptosis in the middle, necrosis at the end
+DIED = {"extra": {"death_phase": np.array([0.0, 1.0, 2.0])}, **ALIVE}  # apoptosis in the middle, necrosis at the end
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_the_contract_is_kept_with_every_kind_of_signal() -> None:
     assert check_process(Rules, scenario=scenario) == []
     assert check_process(Rules, {"genes": "count"}, scenario=scenario) == []
     reads = {port.name for port in Rules.made_for(Rules.Config(), scenario).reads}
-    assert {"damage", "pressure", "contacts", "z", "concentration", "behaviour", "death_kind"} <= reads
+    assert {"damage", "pressure", "contacts", "z", "concentration", "behaviour", "death_phase"} <= reads
     assert "expression" not in reads
 
 
