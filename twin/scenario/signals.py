@@ -72,7 +72,9 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("volume", "volume", "Of the cell."),
     Signal("contact with live cell", "number", "How many living cells it touches."),
     Signal("contact with dead cell", "number", "How many dead cells it touches."),
-    Signal("contact with apoptotic cell", "number", "How many apoptotic cells it touches.", "death_phase", "1", "death"),
+    Signal(
+        "contact with apoptotic cell", "number", "How many apoptotic cells it touches.", "death_phase", "1", "death"
+    ),
     Signal("contact with necrotic cell", "number", "How many necrotic cells it touches.", "death_phase", "1", "death"),
     Signal(
         "contact with other dead cell",
