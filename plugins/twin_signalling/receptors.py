@@ -1,48 +1,16 @@
 """Which cells can receive a substance, and the conditions under which the world model is asked."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
+from twin.gates import clamp_factors, type_rates
 from twin.kernels.exposure import gate_receptor
-from twin.model.contract import Condition, WorldModel
+from twin.model.contract import WorldModel
 from twin.process import View
 from twin.scenario.schema import Reception, Scenario
 
 Float = NDArray[np.float64]
-
-NO_DEPTH = 10_000.0  # counts; stands for a type without cells here, whose rate nobody reads; our choice
-
-
-def type_rates(view: View, genes: Sequence[int]) -> Float:
-    """Return the mean expected rates of each cell type, untreated, (type, gene), counts per 10,000.
-
-    The mean is the model's answer at the centre of the latent (z = 0) and at the type's median depth.
-    """
-    code, depth = view["cell_type"], view["depth"]
-    n, n_perturbations = len(view.names["cell_type"]), len(view.perturbations)
-    medians = [np.median(depth[code == i]) if (code == i).any() else NO_DEPTH for i in range(n)]
-    untreated = Condition(
-        ids=np.arange(n, dtype=np.uint64),
-        context=view.context,
-        depth=np.asarray(medians, dtype=np.float64),
-        dose=np.zeros((n, n_perturbations)),
-        time_since=np.full((n, n_perturbations), np.nan),
-        ec50_factor=np.ones(n),
-    )
-    return view.model.expected(np.zeros((n, view.model.latent_size), np.float32), untreated, genes)
-
-
-def clamp_factors(view: View, genes: Sequence[int]) -> Float:
-    """Return the clamp factors of some genes, (cell, gene): 1 = free, 0 = knocked out."""
-    factors = np.ones((view.n_cells, len(genes)))
-    stored = view.clamp.tocoo()
-    for column, gene in enumerate(genes):
-        hit = stored.col == gene
-        factors[stored.row[hit], column] = stored.data[hit]
-    return factors
 
 
 def competence_of(view: View, reception: Reception) -> Float:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
+from twin.gates import cell_rates
 from twin.kernels.exposure import hill
 from twin.model.contract import WorldModel
 from twin.process import (
@@ -30,7 +31,7 @@ from twin.process import (
 )
 from twin.scenario import schema
 from twin.scenario.schema import Scenario
-from twin_signalling.receptors import clamp_factors, competence_of, reception_faults, type_rates
+from twin_signalling.receptors import competence_of, reception_faults
 
 Float = NDArray[np.float64]
 
@@ -119,11 +120,7 @@ def release(view: View, secretion: schema.Secretion, dt: float) -> Float:
     released[rows] = secretion.rate * share
     if secretion.gene is not None:
         gene = view.model.genes.index(secretion.gene)
-        rate = view.model.expected(view["z"][rows], view.condition(rows), [gene])[:, 0]
-        rate = np.maximum(
-            rate, clamp_factors(view, [gene])[rows, 0] * type_rates(view, [gene])[view["cell_type"][rows], 0]
-        )
-        released[rows] *= hill(rate, secretion.half_rate)
+        released[rows] *= hill(cell_rates(view, [gene], rows)[:, 0], secretion.half_rate)
     return released
 
 

@@ -45,7 +45,8 @@ def describe(plan: "Plan") -> str:
 def _compartment(name: str, compartment: Compartment, n_cells: int) -> str:
     box = " × ".join(f"{edge:g}" for edge in compartment.box)
     source = compartment.cells
-    origin = "drawn by the world model" if source.source == "model" else f"from {source.file}"
+    made = {"model": "drawn by the world model", "table": "at the places of "}
+    origin = made.get(source.source, "from ") + ("" if source.source == "model" else source.file)
     return (
         f"{name} (of {compartment.organ}): {n_cells:,} cells {origin}, box {box} µm, "
         f"{estimate.n_voxels(compartment):,} voxels of {compartment.spacing:g} µm"

@@ -109,8 +109,8 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
             f"ticks, at most {MOST_TICKS:,} are run: take a longer tick",
         )
         raise loaded.error([*findings.faults, *choose_processes(loaded)[1]])
-    whole = _model(loaded, findings)
     contents = checks.peek_files(loaded, findings)
+    whole = _model(loaded, contents, findings)
     model = None if whole is None else _needed(whole, scenario, contents)
     # names are looked up among all types and perturbations, genes among those of the types that are there
     named = whole if whole is None or model is None or model.genes == whole.genes else whole.focused(genes=model.genes)
@@ -124,7 +124,8 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
     every = {name: _every(name, process, findings) for name, process in processes.items()}
     ordered, circles = order.in_order(processes)
     if complete:
-        for name, message in (*order.port_faults(processes), *circles):
+        unheard = unserved.unheard(scenario, processes, findings)
+        for name, message in (*order.port_faults(processes, unheard), *circles):
             findings.add(("processes", name), message)
         unserved.note(scenario, processes, findings)
     n_cells = _n_cells(scenario, contents)
@@ -175,22 +176,25 @@ def choose_processes(source: ScenarioSource) -> tuple[Chosen, list[Fault]]:
     return chosen, faults
 
 
-def _model(loaded: LoadedScenario, findings: checks.Findings) -> WorldModel | None:
+def _model(loaded: LoadedScenario, contents: Mapping[str, Contents], findings: checks.Findings) -> WorldModel | None:
     choice = loaded.scenario.world_model
     try:
         if choice.path is not None:
             loaded.resolve(choice.path)
-        return registry.load_model(choice, loaded.folder).for_types(_composed_types(loaded.scenario))
+        return registry.load_model(choice, loaded.folder).for_types(_composed_types(loaded.scenario, contents))
     except InputError as error:
         findings.add(("world_model", "path" if choice.path is not None else "name"), str(error))
         return None
 
 
-def _composed_types(scenario: Scenario) -> tuple[str, ...]:
+def _composed_types(scenario: Scenario, contents: Mapping[str, Contents]) -> tuple[str, ...]:
     """Return the cell types that the scenario itself names as what its tissues are made of."""
     sources = [compartment.cells for compartment in scenario.compartments.values()]
-    named = [c.composition for c in sources if c.source == "model" and not isinstance(c.composition, str)]
-    return tuple(dict.fromkeys([*(t for types in named for t in types), *(set(scenario.cell_types) - {DEFAULT})]))
+    named = [tuple(c.composition) for c in sources if c.source == "model" and not isinstance(c.composition, str)]
+    tables = (n for n, compartment in scenario.compartments.items() if compartment.cells.source == "table")
+    named += [tuple(sorted(contents[n].cell_types)) for n in tables if n in contents]
+    own = (t for t in scenario.cell_types if t != DEFAULT)
+    return tuple(dict.fromkeys([*(t for types in named for t in types), *own]))
 
 
 def _needed(whole: WorldModel, scenario: Scenario, contents: Mapping[str, Contents]) -> WorldModel:
@@ -258,7 +262,8 @@ def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, 
     n_cells = {}
     for name, compartment in scenario.compartments.items():
         found = contents.get(name)
-        n_cells[name] = compartment.cells.count or (found.n_cells if found is not None else 0)
+        count = None if compartment.cells.source == "table" else compartment.cells.count
+        n_cells[name] = count or (found.n_cells if found is not None else 0)
     return n_cells
 
 

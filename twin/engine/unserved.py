@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from twin import registry
-from twin.engine import checks
+from twin.engine import checks, order
 from twin.errors import InputError
 from twin.process import BEHAVIOUR, DOSE, SOURCE, Phase, Process
 from twin.scenario.behaviours import entry
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
+from twin.scenario.signals import entry as signal_entry
 
 OWN_COLUMNS = ("radius", "depth", "ec50_factor")  # of the cells themselves, that can be observed
 
@@ -18,6 +19,23 @@ def note(scenario: Scenario, processes: Mapping[str, Process], findings: checks.
     _sections(scenario, processes, findings)
     _behaviours(scenario, processes, findings)
     _observed_columns(scenario, processes, findings)
+
+
+def unheard(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> set[str]:
+    """Note the signals of rules that no process brings, and return the names of their ports."""
+    offered = order.offered_by(processes)[0]
+    missing: set[str] = set()
+    for i, rule in enumerate(scenario.rules):
+        signal = signal_entry(rule.signal)
+        port = signal.port_of(rule.signal)
+        if port and port not in offered:
+            missing.add(port)
+            findings.add(
+                ("rules", i, "signal"),
+                f"{rule.signal!r} is not known without a process that brings {port!r}: add one, like "
+                f"'{signal.plugin}:' under processes",
+            )
+    return missing
 
 
 def _sections(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
