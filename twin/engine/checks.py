@@ -10,7 +10,7 @@ from twin.results.layout import check_folder_name
 from twin.scenario.behaviours import DEFAULT, base_faults, word_fault
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Key
-from twin.scenario.schema import Compartment, Scenario
+from twin.scenario.schema import Ball, Compartment, Scenario
 from twin.scenario.timeline import AddSubstance, KnockOut, RemoveCells, WashOut, whole_ticks
 from twin.units import Concentration
 
@@ -164,6 +164,28 @@ def _compartment(
                 low, high = limits
                 place = (*loc, "cells", "place", name, axis)
                 findings.add(place, f"{low:g} to {high:g} um does not lie inside the box, 0 to {edge:g} um")
+    _balls((*loc, "cells", "place"), compartment, findings)
+
+
+def _balls(loc: tuple[Key, ...], compartment: Compartment, findings: Findings) -> None:
+    """Note balls whose centre is off the box, and balls of two types that overlap without being the same."""
+    seen: dict[str, Ball] = {}
+    for name, region in compartment.cells.place.items():
+        if region.ball is None:
+            continue
+        for i, (at, edge) in enumerate(zip(region.ball.centre, compartment.box, strict=True)):
+            if not 0 <= at <= edge:
+                findings.add(
+                    (*loc, name, "ball", "centre", i), f"{at:g} um does not lie inside the box, 0 to {edge:g} um"
+                )
+        for other, ball in seen.items():
+            if ball != region.ball and ball.overlaps(region.ball):
+                findings.add(
+                    (*loc, name, "ball"),
+                    f"overlaps the ball of {other}: write the same ball for both where they are to mix, or give the "
+                    "outer one an inner radius",
+                )
+        seen[name] = region.ball
 
 
 def _behaviours(scenario: Scenario, types: set[str] | None, findings: Findings) -> None:
