@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin.data.substances import known_protein, to_nanomolar
 from twin.data.columns import (
     CONTROL_WORDS,
     MISSING_WORDS,
@@ -19,6 +18,7 @@ from twin.data.columns import (
     needed_column,
     text_column,
 )
+from twin.data.substances import known_protein, to_nanomolar
 from twin.errors import InputError
 from twin.units import concentration
 

@@ -52,7 +52,9 @@ def read_interactions(path: str | Path) -> tuple[Interaction, ...]:
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise InputError(f"{path} has {path.stat().st_size} bytes; a table of interactions has at most {LARGEST_FILE}")
+            raise InputError(
+                f"{path} has {path.stat().st_size} bytes; a table of interactions has at most {LARGEST_FILE}"
+            )
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise InputError(f"{path} is not there: give a table of ligands and receptors") from None
@@ -66,8 +68,8 @@ def read_interactions(path: str | Path) -> tuple[Interaction, ...]:
             found = (_interaction(row, speaks, hears, f"{path}, line {reader.line_num}") for row in reader)
             return tuple(dict.fromkeys(found))
     raise InputError(
-        f"{path} has the columns {', '.join(columns) or 'of no table'}; a table of ligands and receptors has genes_a and "
-        "genes_b (CellPhoneDB) or ligand and receptor (FANTOM5)"
+        f"{path} has the columns {', '.join(columns) or 'of no table'}; a table of ligands and receptors has genes_a "
+        "and genes_b (CellPhoneDB) or ligand and receptor (FANTOM5)"
     )
 
 

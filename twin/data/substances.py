@@ -1,7 +1,7 @@
 """What is known of soluble factors: one built-in table, each number with where it comes from.
 
-The table turns doses that data name by an activity or a mass into nM, says how strongly a dose acts, and fills in what a
-scenario leaves out (`substances: {IL2: {from_table: IL2}}`): diffusivity, half-life, mass, activity, receptors.
+The table turns doses that data name by an activity or a mass into nM, says how strongly a dose acts, and fills in
+what a scenario leaves out (`substances: {IL2: {from_table: IL2}}`): diffusivity, half-life, mass, activity, receptors.
 """
 
 import csv
@@ -23,7 +23,9 @@ THERMAL = 1.380649e-23 * 310.15  # J; k_B T at 37 °C, CODATA 2018
 VISCOSITY = 0.6913e-3  # Pa s; water at 37 °C, IAPWS 2008
 SPHERE = 0.066  # nm/(g/mol)^(1/3); radius of the least sphere of a protein, Erickson 2009, Biol Proced Online 11:32
 SHAPE = 1.25  # 1; Stokes radius over that of the sphere, globular proteins 1.2-1.3, Erickson 2009, table 2
-HINDRANCE = 2.6  # 1; free over effective diffusivity in extracellular space, Nicholson et al. 2011, Comput Vis Sci 14:309
+HINDRANCE = (
+    2.6  # 1; free over effective diffusivity in extracellular space, Nicholson et al. 2011, Comput Vis Sci 14:309
+)
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def protein_diffusivity(molar_mass: float) -> float:
     molar_mass : g/mol.
     """
     radius = SHAPE * SPHERE * molar_mass ** (1 / 3) * 1e-9  # m
-    return THERMAL / (6 * pi * VISCOSITY * radius * HINDRANCE) * 1e12 * 3600.0
+    return float(THERMAL / (6 * pi * VISCOSITY * radius * HINDRANCE) * 1e12 * 3600.0)
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twin.data.substances import DEFAULT_EC50_SHARE, Known, known_protein
 from twin.data.counts import held_out
 from twin.data.experiment import Experiment
+from twin.data.substances import DEFAULT_EC50_SHARE, Known, known_protein
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.backbones.fitting import fit_tokens

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from twin.data.substances import known_protein
 from twin.data.arms import Agent, Arm
 from twin.data.contexts import Context
+from twin.data.substances import known_protein
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, Perturbation, WorldModel

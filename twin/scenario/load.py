@@ -28,7 +28,11 @@ from twin.scenario.signalling import of_pairs
 LARGEST_FILE = 5_000_000  # bytes; our choice: hand-written scenarios have thousands
 MOST_VALUES = 200_000  # values after aliases are spelt out; our choice, stops alias bombs
 _TAG = "tag:yaml.org,2002:"
-_FILES = (("world_model", "path"), ("compartments", "*", "cells", "file"), ("signalling", "pairs", "*", "file"))  # keys that name files
+_FILES = (
+    ("world_model", "path"),
+    ("compartments", "*", "cells", "file"),
+    ("signalling", "pairs", "*", "file"),
+)  # keys that name files
 
 
 @dataclass(frozen=True)

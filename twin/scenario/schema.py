@@ -16,7 +16,6 @@ from twin.units import (
     Concentration,
     ConcentrationText,
     Diffusivity,
-    Hours,
     Micrometres,
     MolarMass,
     PerHour,

@@ -94,7 +94,9 @@ class ContactSignal(Received):
     The sum, through the receiver's competence, is the cell's column `contact_<ligand>`, and with `perturbation` a dose.
     """
 
-    ligand: str = Field(min_length=1, description="Gene symbol; of a complex several, joined by +: the scarcest limits.")
+    ligand: str = Field(
+        min_length=1, description="Gene symbol; of a complex several, joined by +: the scarcest limits."
+    )
     by: tuple[str, ...] = Field((), description="Cell types that show it; without it: all.")
     weigh: Literal["number", "area"] = Field(
         "number", description="Whether a neighbour counts as one, or as the area of its contact in um^2."
@@ -153,6 +155,16 @@ class Signalling(Document):
 def present(complexes: Complexes, genes: Collection[str]) -> Complexes:
     """Return those receptors of which every subunit is among the genes."""
     return tuple(whole for whole in complexes if all(gene in genes for gene in whole))
+
+
+def absent_receptors(complexes: Complexes, genes: Collection[str], ligand: str) -> str | None:
+    """Say that none of a ligand's receptors is wholly among the genes; None where one is, or where it needs none."""
+    if not complexes or present(complexes, genes):
+        return None
+    return (
+        f"the world model lacks genes of every receptor of {ligand!r} ({spelt(complexes)}); write its own receptor, or "
+        "receptor: [] where any cell receives it"
+    )
 
 
 def spelt(complexes: Complexes) -> str:
