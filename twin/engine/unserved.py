@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from twin import registry
 from twin.engine import checks, order
 from twin.errors import InputError
-from twin.process import BEHAVIOUR, DOSE, SOURCE, Phase, Process
+from twin.process import BEHAVIOUR, CONTACTS, DOSE, SOURCE, Phase, Process
 from twin.scenario.behaviours import entry
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
@@ -45,8 +45,15 @@ def _sections(scenario: Scenario, processes: Mapping[str, Process], findings: ch
         findings.add(("timeline",), "no process carries it out; add one, like 'dosing:' under processes")
     if scenario.signalling.secretion and SOURCE.name not in written:
         findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")
-    if any(r.perturbation for r in scenario.signalling.reception) and DOSE.name not in written:
-        findings.add(("signalling", "reception"), "no process writes the dose; add one, like 'exposure:'")
+    for kind in ("reception", "contact"):
+        if any(r.perturbation for r in getattr(scenario.signalling, kind)) and DOSE.name not in written:
+            findings.add(("signalling", kind), "no process writes the dose; add one, like 'exposure:'")
+    if scenario.signalling.contact:
+        lost = [s.column for s in scenario.signalling.contact if s.column not in written]
+        if lost:
+            findings.add(("signalling", "contact"), f"no process writes {lost[0]}; add one, like 'contact:'")
+        if CONTACTS.name not in written:
+            findings.add(("signalling", "contact"), "no process finds who touches whom; add one, like 'mechanics:'")
     if scenario.rules and BEHAVIOUR.name not in written:
         findings.add(("rules",), "no process applies them; add one, like 'rules:'")
 
