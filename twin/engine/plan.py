@@ -26,6 +26,7 @@ from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
 from twin.scenario.timeline import whole_ticks
 
+OWN_COLUMNS = ("radius", "depth", "ec50_factor")  # of the cells themselves, that can be observed
 MOST_TICKS = 1_000_000  # our choice: nearly a year of half-minutes; above it a tick was mistyped
 RECORDED = ("twin", "torch", "numpy", "scipy", "numba", "anndata", "xarray", "zarr", "dask", "networkx", "pydantic")
 
@@ -127,6 +128,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         for name, message in (*order.port_faults(processes), *circles):
             findings.add(("processes", name), message)
         _somebody_does_it(scenario, processes, findings)
+        _observed_columns(scenario, processes, findings)
     n_cells = _n_cells(scenario, contents)
     memory = estimate.memory_bytes(scenario, n_cells, model) if model is not None else 0.0
     if memory > scenario.execution.memory_limit_gib * estimate.GIB:
@@ -150,7 +152,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         plugins={name: _brought_by(registry.PLUGINS, "plugin", name) for name in ordered},
         model_from=_model_from(scenario),
         memory_bytes=memory,
-        expected_seconds=estimate.seconds(scenario, n_cells, len(processes)),
+        expected_seconds=estimate.seconds(scenario, n_cells, *_steps_per_tick(processes, every, model)),
     )
 
 
@@ -254,6 +256,22 @@ def _somebody_does_it(scenario: Scenario, processes: Mapping[str, Process], find
         findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")
     if any(r.perturbation for r in scenario.signalling.reception) and DOSE.name not in written:
         findings.add(("signalling", "reception"), "no process writes the dose; add one, like 'exposure:'")
+
+
+def _observed_columns(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
+    """Note the columns to observe that no cell has."""
+    brought = [column.name for process in processes.values() for column in process.columns if not column.width]
+    for i, name in enumerate(scenario.observe.columns):
+        findings.name(("observe", "columns", i), "column of the cells", name, (*OWN_COLUMNS, *brought))
+
+
+def _steps_per_tick(
+    processes: Mapping[str, Process], every: Mapping[str, int], model: WorldModel
+) -> tuple[float, float]:
+    """Return how many transitions of transcriptomes, and how many other steps, a tick has on average."""
+    share = {name: 1 / every[name] for name in processes}
+    moves = {name for name, p in processes.items() if p.phase == Phase.TRANSITION and model.genes and model.turns_over}
+    return sum(share[name] for name in moves), sum(share[name] for name in processes if name not in moves)
 
 
 def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, int]:

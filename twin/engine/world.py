@@ -14,7 +14,7 @@ from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
 from twin.model.prediction import LEAST_NEW
 from twin.process import Process
-from twin.scenario.behaviours import NO_BEHAVIOURS, Behaviours, behaviours_of
+from twin.scenario.behaviours import DEFAULT, NO_BEHAVIOURS, Behaviours, behaviours_of
 from twin.scenario.load import LoadedScenario
 from twin.scenario.schema import Compartment, MeasuredCells, Scenario
 from twin.state.cells import Column
@@ -265,6 +265,11 @@ def _absent(scenario: Scenario, present: dict[str, set[str]]) -> list[str]:
     for name, compartment in scenario.compartments.items():
         missing = (t for t in compartment.cells.place if t not in present[name])
         told += [f"{name}: no cell is a {t}: its place stays empty of it" for t in missing]
+    told += [
+        f"no cell is a {t} at the start: what stands under cell_types waits for one"
+        for t in scenario.cell_types
+        if t != DEFAULT and t not in everywhere
+    ]
     distance = scenario.observe.distance
     if distance is not None and distance.source not in everywhere and distance.source not in WALLS:
         told.append(f"no cell is a {distance.source}: nothing is observed by distance from it")

@@ -229,6 +229,9 @@ class Observe(Document):
     every: PositiveHours = 1.0
     cells_every: PositiveHours | None = Field(None, description="Whole cells; without it, as `every`.")
     genes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = Field(
+        (), description="Numbers of the cells themselves, mean by type: radius, depth, or a column of a process."
+    )
     programs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     response: Response | None = None
     distance: Distance | None = None
