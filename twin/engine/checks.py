@@ -10,7 +10,8 @@ from twin.results.layout import check_folder_name
 from twin.scenario.behaviours import DEFAULT, base_faults, word_fault
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Key
-from twin.scenario.schema import Compartment, Scenario
+from twin.scenario.schema import Ball, Compartment, Scenario
+from twin.scenario.signalling import Complexes, Received, absent_receptors
 from twin.scenario.timeline import AddSubstance, KnockOut, RemoveCells, WashOut, whole_ticks
 from twin.units import Concentration
 
@@ -110,7 +111,14 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
     for i, secretion in enumerate(scenario.signalling.secretion):
         named.append((("signalling", "secretion", i, "gene"), secretion.gene))
     for i, reception in enumerate(scenario.signalling.reception):
-        named += [(("signalling", "reception", i, "receptor", j), gene) for j, gene in enumerate(reception.receptor)]
+        loc: tuple[Key, ...] = ("signalling", "reception", i, "receptor")
+        named += [((*loc, j), gene) for j, gene in enumerate(reception.receptor)]
+        _receptors(loc, scenario.complexes(reception), genes, reception, reception.substance, findings)
+    for i, signal in enumerate(scenario.signalling.contact):
+        loc = ("signalling", "contact", i)
+        named += [((*loc, "ligand"), gene) for gene in signal.genes]
+        named += [((*loc, "receptor", j), gene) for j, gene in enumerate(signal.receptor)]
+        _receptors((*loc, "complexes"), signal.written or (), genes, signal, signal.ligand, findings)
     for i, event in enumerate(scenario.timeline):
         if isinstance(event, KnockOut):
             named.append((("timeline", i, "gene"), event.gene))
@@ -119,6 +127,15 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
         named += [(("observe", "programs", name, i), gene) for i, gene in enumerate(program)]
     for loc, gene in named:
         findings.name(loc, "gene of the world model", gene, genes)
+
+
+def _receptors(
+    loc: Sequence[Key], complexes: Complexes, genes: Sequence[str], received: Received, ligand: str, findings: Findings
+) -> None:
+    """Note receptors none of which the model has; those of `receptor` are told gene by gene."""
+    absent = None if received.receptor else absent_receptors(complexes, genes, ligand)
+    if absent is not None:
+        findings.add(loc, absent)
 
 
 def _clock(scenario: Scenario, findings: Findings) -> None:
@@ -164,6 +181,28 @@ def _compartment(
                 low, high = limits
                 place = (*loc, "cells", "place", name, axis)
                 findings.add(place, f"{low:g} to {high:g} um does not lie inside the box, 0 to {edge:g} um")
+    _balls((*loc, "cells", "place"), compartment, findings)
+
+
+def _balls(loc: tuple[Key, ...], compartment: Compartment, findings: Findings) -> None:
+    """Note balls whose centre is off the box, and balls of two types that overlap without being the same."""
+    seen: dict[str, Ball] = {}
+    for name, region in compartment.cells.place.items():
+        if region.ball is None:
+            continue
+        for i, (at, edge) in enumerate(zip(region.ball.centre, compartment.box, strict=True)):
+            if not 0 <= at <= edge:
+                findings.add(
+                    (*loc, name, "ball", "centre", i), f"{at:g} um does not lie inside the box, 0 to {edge:g} um"
+                )
+        for other, ball in seen.items():
+            if ball != region.ball and ball.overlaps(region.ball):
+                findings.add(
+                    (*loc, name, "ball"),
+                    f"overlaps the ball of {other}: write the same ball for both where they are to mix, or give the "
+                    "outer one an inner radius",
+                )
+        seen[name] = region.ball
 
 
 def _behaviours(scenario: Scenario, types: set[str] | None, findings: Findings) -> None:
@@ -197,6 +236,18 @@ def _signalling(scenario: Scenario, model: WorldModel | None, types: set[str] | 
             findings.name(place, "perturbation of the world model", reception.perturbation, known)
         for name in reception.competence if types is not None else ():
             findings.name((*loc, "competence", name), "cell type", name, types or ())
+        for j, antagonist in enumerate(reception.antagonists):
+            rival = (*loc, "antagonists", j)
+            findings.name((*rival, "substance"), "substance", antagonist.substance, scenario.substances)
+            findings.nanomolar((*rival, "ki"), antagonist.ki, antagonist.substance)
+    for i, signal in enumerate(scenario.signalling.contact):
+        loc = ("signalling", "contact", i)
+        _types((*loc, "by"), signal.by, types, findings)
+        for name in signal.competence if types is not None else ():
+            findings.name((*loc, "competence", name), "cell type", name, types or ())
+        if model is not None:
+            known = [p.name for p in model.perturbations]
+            findings.name((*loc, "perturbation"), "perturbation of the world model", signal.perturbation, known)
 
 
 def _timeline(scenario: Scenario, types: set[str] | None, findings: Findings) -> None:

@@ -4,9 +4,9 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from twin.engine import estimate
-from twin.model.contract import WorldModel
+from twin.engine.explain_signals import from_table, notices
 from twin.process import Port, Process
-from twin.scenario.schema import Compartment, Reception, Scenario, Substance
+from twin.scenario.schema import Compartment, Scenario, Substance
 from twin.units import MOLECULES_PER_NM_UM3
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def describe(plan: "Plan") -> str:
     sections = [
         ("Compartments", [_compartment(n, c, plan.n_cells[n]) for n, c in scenario.compartments.items()]),
         ("Substances", [_substance(n, s, scenario) for n, s in scenario.substances.items()]),
+        ("From the built-in table", [line for n, s in scenario.substances.items() for line in from_table(n, s)]),
         ("In each tick", [_process(name, p, plan) for name, p in plan.processes]),
-        ("What cells notice", [_reception(r, model, scenario) for r in scenario.signalling.reception]),
+        ("What cells notice", notices(scenario, model)),
         ("Taken for granted", list(plan.assumptions)),
         ("Cost, estimated", _cost(plan)),
     ]
@@ -74,24 +75,6 @@ def _process(name: str, process: Process, plan: "Plan") -> str:
 
 def _ports(ports: tuple[Port, ...]) -> str:
     return ", ".join(port.name for port in ports) or "nothing"
-
-
-def _reception(reception: Reception, model: WorldModel, scenario: Scenario) -> str:
-    subunits = f" through {' and '.join(reception.receptor)}" if reception.receptor else ""
-    uptake = f"; each cell clears {reception.uptake:g} µm³/h" if reception.uptake else "; no uptake"
-    if reception.perturbation is None:
-        return f"{reception.substance}{subunits}: taken up, not felt{uptake}"
-    known = next(p for p in model.perturbations if p.name == reception.perturbation)
-    substance = scenario.substances[reception.substance]
-    ec50 = known.ec50
-    if reception.ec50 is not None:
-        ec50 = substance.nanomolar(reception.ec50, reception.substance)
-    whose = "the scenario's" if reception.ec50 is not None else "the model's"
-    return (
-        f"{reception.substance}{subunits} → {known.name} of the world model: trained at {known.reference_text} "
-        f"= {known.reference:.3g} nM after {', '.join(f'{t:g}' for t in known.times)} h, {whose} EC50 {ec50:.3g} nM, "
-        f"Hill exponent {known.hill:g}{uptake}"
-    )
 
 
 def _cost(plan: "Plan") -> list[str]:

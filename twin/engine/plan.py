@@ -18,7 +18,7 @@ from twin.engine import checks, estimate, explain, order
 from twin.engine.focus import perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
-from twin.process import DOSE, SOURCE, Phase, Process, ProcessConfig
+from twin.process import CONTACTS, DOSE, SOURCE, Phase, Process, ProcessConfig
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
@@ -254,8 +254,15 @@ def _somebody_does_it(scenario: Scenario, processes: Mapping[str, Process], find
         findings.add(("timeline",), "no process carries it out; add one, like 'dosing:' under processes")
     if scenario.signalling.secretion and SOURCE.name not in written:
         findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")
-    if any(r.perturbation for r in scenario.signalling.reception) and DOSE.name not in written:
-        findings.add(("signalling", "reception"), "no process writes the dose; add one, like 'exposure:'")
+    for kind in ("reception", "contact"):
+        if any(r.perturbation for r in getattr(scenario.signalling, kind)) and DOSE.name not in written:
+            findings.add(("signalling", kind), "no process writes the dose; add one, like 'exposure:'")
+    if scenario.signalling.contact:
+        lost = [s.column for s in scenario.signalling.contact if s.column not in written]
+        if lost:
+            findings.add(("signalling", "contact"), f"no process writes {lost[0]}; add one, like 'contact:'")
+        if CONTACTS.name not in written:
+            findings.add(("signalling", "contact"), "no process finds who touches whom; add one, like 'mechanics:'")
 
 
 def _observed_columns(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from twin.data.agents import AGENTS
 from twin.data.arms import Agent, Arm
 from twin.data.contexts import Context
+from twin.data.substances import known_protein
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, Perturbation, WorldModel
@@ -102,8 +102,8 @@ class MaskedDiffusion(WorldModel):
         self._families: dict[tuple[tuple[int, ...], int], int] = {}
 
     def _notes(self) -> tuple[str, ...]:
-        known = [p.name for p in self.perturbations if p.name in AGENTS]
-        notes = [f"{name}: {AGENTS[name].source}" for name in known]
+        known = [k for k in (known_protein(p.name) for p in self.perturbations) if k is not None]
+        notes = [f"{k.name}: {k.source}" for k in known]
         if len(np.unique(self.half_life)) == 1:
             notes.append(f"the messages of every gene have one half-life, {self.half_life[0]:g} h: none was measured")
         once = [p.name for p in self.perturbations if len(p.times) < 2]

@@ -11,8 +11,8 @@ from twin.analysis.protocol.arrangement import REFERENCE, Arrangement, arranged
 from twin.analysis.protocol.bases import Bases
 from twin.analysis.protocol.task import Float, Prediction, Task, library_sizes
 from twin.analysis.scores import lognorm
-from twin.data.agents import DEFAULT_EC50_SHARE
 from twin.data.contexts import Context
+from twin.data.substances import DEFAULT_EC50_SHARE
 from twin.kernels.random import Streams
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
 from twin.model.effects import EffectFamily, Group, fit_family
