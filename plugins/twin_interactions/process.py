@@ -39,6 +39,7 @@ Float = NDArray[np.float64]
 DAMAGE = Port("damage", ("cell",), "1")
 ATTACKED = Port("attack_time", ("cell",), "h")
 DELIVERED = Port("damage_delivered", ("cell",), "1")
+ATTACKING = Port("attacking", ("cell",), "1")
 TARGET = Port("attack_target", ("cell", "attack_target"), "1")
 HELD = Port("attached", ("cell", "attached"), "1")
 DYING = Port("death_phase", ("cell",), "1")  # of the process `death`
@@ -85,13 +86,14 @@ class Interactions(Process):
         Port("cell_type", ("cell",), "1"),
         Port("id", ("cell",), "1"),
     )
-    writes: ClassVar[tuple[Port, ...]] = (POSITION, RADIUS, APOPTOSIS, DAMAGE, ATTACKED, DELIVERED, TARGET)
-    sets: ClassVar[tuple[Port, ...]] = (DAMAGE, ATTACKED, DELIVERED, TARGET)
+    writes: ClassVar[tuple[Port, ...]] = (POSITION, RADIUS, APOPTOSIS, DAMAGE, ATTACKED, DELIVERED, ATTACKING, TARGET)
+    sets: ClassVar[tuple[Port, ...]] = (DAMAGE, ATTACKED, DELIVERED, ATTACKING, TARGET)
     delayed: ClassVar[tuple[Port, ...]] = (ALIVE, RADIUS, POSITION, CONTACTS, DYING)
     columns: ClassVar[tuple[Column, ...]] = (
         Column("damage", "1"),
         Column("attack_time", "h"),
         Column("damage_delivered", "1", inherit="zero"),
+        Column("attacking", "1", inherit="zero"),
         Column("attack_target", "1", width=2, inherit="zero"),  # an id in two halves; 0, 0 is nobody
     )
     phase: ClassVar[Phase] = Phase.PHENOTYPE
@@ -151,6 +153,7 @@ class Interactions(Process):
         yield Set(DELIVERED, fight.delivered)
         target = np.where((fight.target >= 0)[:, None], split_ids(view.ids[np.maximum(fight.target, 0)]), 0.0)
         yield Set(TARGET, target)
+        yield Set(ATTACKING, (fight.target >= 0).astype(np.float64))
         yield Rate(APOPTOSIS, np.where(fight.killed, SURE, 0.0))
         if HELD in self.sets:
             edges = attached(view, dt)

@@ -69,6 +69,7 @@ def test_attacks_begin_by_chance_and_do_their_damage_while_they_last(substep: st
     chance = 1 - np.exp(-rate)
     assert abs(begun.mean() - chance) < 5 * np.sqrt(chance * (1 - chance) / n)
     assert abs(time.mean() - (1 - chance / rate)) < 5 * time.std() / np.sqrt(n)
+    np.testing.assert_array_equal(given(updates, "attacking")[::2], begun)
     np.testing.assert_allclose(given(updates, "damage")[1::2], 30 * time)
     np.testing.assert_allclose(given(updates, "damage_delivered")[::2], 30 * time)
     assert (given(updates, "damage")[::2] == 0).all()  # monocytes do not strike back

@@ -46,7 +46,8 @@ def velocities(
 ) -> tuple[float, float]:
     """Write the velocities of the rows `first` to `last`; return their largest speed and a bound on the stiffness.
 
-    The bound, 1/h, is twice the largest sum of a cell's contact stiffnesses: no mode is stiffer (Gershgorin).
+    The bound, 1/h, is twice the largest sum of a cell's contact stiffnesses: no mode is stiffer (Gershgorin). Slopes
+    of pulls count with the others: a cell that falls into reach gains speed at that rate.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def velocities(
             vx += along * dx
             vy += along * dy
             vz += along * dz
-            stiffness += 2.0 * max(slope, -along, 0.0)  # along the line of centres and across it
+            stiffness += 2.0 * max(abs(slope), -along)  # along the line of centres, where they pull too, and across it
         repulsion = push * push
         for axis in range(2 if plane else 3):
             wall = 0.0
@@ -154,7 +155,7 @@ def velocities(
             vx += force * dx
             vy += force * dy
             vz += force * dz
-            stiffness += 2.0 * max(slope, 0.0)
+            stiffness += 2.0 * abs(slope)
         if spring_start.shape[0] > 0:
             for k in range(spring_start[i], spring_start[i + 1]):
                 j = spring_end[k]
