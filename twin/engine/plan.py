@@ -274,10 +274,9 @@ def _unheard(scenario: Scenario, processes: Mapping[str, Process], findings: che
         port = signal.port_of(rule.signal)
         if port and port not in offered:
             missing.add(port)
+            hint = f"add one, like '{signal.plugin}:' under processes" if signal.plugin else "none of ours does"
             findings.add(
-                ("rules", i, "signal"),
-                f"{rule.signal!r} is not known without a process that brings {port!r}: add one, like "
-                f"'{signal.plugin}:' under processes",
+                ("rules", i, "signal"), f"{rule.signal!r} is not known without a process that brings {port!r}: {hint}"
             )
     return missing
 

@@ -24,6 +24,7 @@ MECHANICS = (
     ("detachment_rate", "cell detachment rate"),
     ("maximum_number_of_attachments", "maximum number of cell attachments"),
 )
+ATTACHED = ("cell attachment rate", "cell detachment rate", "maximum number of cell attachments")
 SECRETION = (
     ("secretion_rate", "{} secretion"),
     ("secretion_target", "{} secretion target"),
@@ -112,6 +113,9 @@ def cell_type_of(definition: Definition, number: int, substances: Mapping[str, A
         node = definition.find(f"mechanics/{element}")
         if node is not None:
             made.words[word] = behaviour_text(word, node.digits(), substances)
+    if float(str(made.words.get("cell attachment rate", "0")).split()[0]) == 0:
+        for word in ATTACHED:  # nothing to keep or let go of
+            made.words.pop(word, None)
     _equilibrium(definition, made, report)
     _motility(definition, made, substances, report)
     for name in substances:

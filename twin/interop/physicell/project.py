@@ -18,7 +18,7 @@ from twin.interop.physicell.tables import cells_of, rules_of, usable_rules
 from twin.scenario.rules_file import lines_of
 
 SETTINGS = "PhysiCell_settings.xml"
-INTERACTIONS = ("phagocytose ", "attack ", "fuse to ", "transform to ", "damage ", "immunogenicity to ")
+INTERACTIONS = ("phagocytose ", "attack ", "fuse to ", "transform to ", "damage ", "cell attachment")
 IN_DEATH = ("apoptosis_time", "necrosis_time", "rupture")  # settings of `death`; what else there is of it is `volume`'s
 
 
