@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 
 from twin.errors import InputError
 from twin.interop.physicell.definitions import CellType, cell_type_of, definitions_of
@@ -36,9 +37,8 @@ class Imported:
     def yaml(self) -> str:
         """Return the scenario as the text of its file."""
         writer, out = YAML(), StringIO()
-        writer.default_flow_style = None
-        writer.width = 120
-        writer.dump(dict(self.document), out)
+        writer.default_flow_style = False
+        writer.dump(_short_lists(self.document), out)
         return f"# From the PhysiCell project {self.report.project}, by twin import physicell.\n{out.getvalue()}"
 
 
@@ -79,6 +79,7 @@ def import_project(project: Path, stem: str) -> Imported:
         "compartments": {"tissue": _compartment(domain, types, table)},
         "substances": substances,
         "cell_types": {t.name: t.words for t in types},
+        "rules": [],
         "processes": _processes(domain, types, cycles, deaths, report),
         **{key: times[key] for key in ("observe", "execution")},
     }
@@ -93,9 +94,23 @@ def import_project(project: Path, stem: str) -> Imported:
         document["processes"] = {"rules": {}, **document["processes"]}
         report.carried(f"rules of {', '.join(named)}", "the same eight columns; substances without mmHg count in nM")
         report.approximated("rules", "contacts are touches, within 1 % of the two radii, not within reach of adhesion")
+    else:
+        del document["rules"]
     for node in root.unread():
         report.left_out(node.path, "nothing here has a counterpart")
     return Imported(document, files, report)
+
+
+def _short_lists(value: Any) -> Any:
+    """Return a document whose lists of plain values are written on one line."""
+    if isinstance(value, Mapping):
+        return {key: _short_lists(below) for key, below in value.items()}
+    if isinstance(value, list):
+        row = CommentedSeq(_short_lists(below) for below in value)
+        if not any(isinstance(below, Mapping | list) for below in value):
+            row.fa.set_flow_style()
+        return row
+    return value
 
 
 def _settings_of(project: Path) -> tuple[Path, Path]:
