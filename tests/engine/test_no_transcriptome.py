@@ -88,6 +88,6 @@ def test_a_behaviour_that_no_process_carries_out_is_refused(tmp_path: Path) -> N
         check_file(file)
     told = str(caught.value)
     assert "cell_types.tumour.apoptosis: no process of this scenario carries out 'apoptosis'" in told
-    assert "rules: no process applies them; add one, like 'rules:'" in told
+    assert "rules: no process carries them out; add one, like 'rules:' under processes" in told
     assert "rules[0].behaviour: no process of this scenario carries out 'cycle entry'" in told
     assert "custom:age" not in told

@@ -47,8 +47,11 @@ def heard(signal: str, scenario: Scenario | None = None, half: Any = 1.0, **view
     return [round(float(v), 9) for v in value / (1 - value)]
 
 
-ALIVE = {"alive": np.array([True, False, False])}
-DIED = {"extra": {"death_phase": np.array([0.0, 1.0, 2.0])}, **ALIVE}  # apoptosis in the middle, necrosis at the end
+ALIVE: dict[str, Any] = {"alive": np.array([True, False, False])}
+DIED: dict[str, Any] = {
+    "extra": {"death_phase": np.array([0.0, 1.0, 2.0])},
+    **ALIVE,
+}  # apoptosis in the middle, necrosis at the end
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,11 @@ def test_of_several_saturations_the_furthest_holds_and_is_told() -> None:
 
 
 def test_a_dead_cell_hears_only_what_applies_to_the_dead() -> None:
-    loud = {"extra": {"damage": np.full(3, 1.0), "pressure": np.full(3, 1.0)}, "types": (0, 0, 0), **ALIVE}
+    loud: dict[str, Any] = {
+        "extra": {"damage": np.full(3, 1.0), "pressure": np.full(3, 1.0)},
+        "types": (0, 0, 0),
+        **ALIVE,
+    }
     deaf = scenario_of(rule("damage", power=1))
     np.testing.assert_allclose(shift(make_view(deaf, **loud))[:, 0], [60 * 0.045, 0, 0])
     one = scenario_of(rule("damage", power=1, applies_to_dead=True), rule("pressure", power=1))

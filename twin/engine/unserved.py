@@ -30,10 +30,9 @@ def unheard(scenario: Scenario, processes: Mapping[str, Process], findings: chec
         port = signal.port_of(rule.signal)
         if port and port not in offered:
             missing.add(port)
+            hint = f"add one, like '{signal.plugin}:' under processes" if signal.plugin else "none of ours does"
             findings.add(
-                ("rules", i, "signal"),
-                f"{rule.signal!r} is not known without a process that brings {port!r}: add one, like "
-                f"'{signal.plugin}:' under processes",
+                ("rules", i, "signal"), f"{rule.signal!r} is not known without a process that brings {port!r}: {hint}"
             )
     return missing
 
@@ -55,7 +54,7 @@ def _sections(scenario: Scenario, processes: Mapping[str, Process], findings: ch
         if CONTACTS.name not in written:
             findings.add(("signalling", "contact"), "no process finds who touches whom; add one, like 'mechanics:'")
     if scenario.rules and BEHAVIOUR.name not in written:
-        findings.add(("rules",), "no process applies them; add one, like 'rules:'")
+        findings.add(("rules",), "no process carries them out; add one, like 'rules:' under processes")
 
 
 def _behaviours(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:

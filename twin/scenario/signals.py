@@ -84,7 +84,7 @@ SIGNALS: tuple[Signal, ...] = (
         "1",
         "death",
     ),
-    Signal("contact with basement membrane", "number", "1 where it touches one.", "membrane_contact", "1", "mechanics"),
+    Signal("contact with basement membrane", "number", "1 where it touches one.", "membrane_contact"),
     Signal("contact with {type}", "number", "How many cells of the type it touches, dead or alive."),
     Signal("damage", "number", "Damage that it bears.", "damage", "1", "interactions"),
     Signal("damage delivered", "number", "Damage that it has done.", "damage_delivered", "1", "interactions"),
