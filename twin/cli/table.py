@@ -18,6 +18,7 @@ COMMANDS = {
     "predict": ("twin.cli.predict:predict", "Predict perturbed counts for the cells of an AnnData file."),
     "sample": ("twin.cli.sample:sample", "Draw a population of cells from a world model."),
     "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, from two or more measured times."),
+    "graph": ("twin.cli.graph:graph", "Write who touches whom, or who descends from whom, in a run, as GraphML."),
     "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
     "plugins": ("twin.cli.plugins:plugins", "List plugins, world models and commands that are installed."),
 }
