@@ -40,10 +40,6 @@ class Diffusion(Process):
             description="Take the steady state instead of following the transient: auto (where the transient is proved "
             "to be gone, and it is cheaper), always or never; of all substances, or by substance.",
         )
-        mean_concentration: bool = Field(
-            default=False,
-            description="Also give the mean over each tick, from which `internalisation` counts what cells took up.",
-        )
 
     config: Config
     reads: ClassVar[tuple[Port, ...]] = (CONCENTRATION, SOURCE, SINK)
@@ -52,9 +48,8 @@ class Diffusion(Process):
 
     @classmethod
     def writes_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
-        """Return the mean over a tick where it is asked for."""
-        assert isinstance(config, cls.Config)
-        return (MEAN,) if config.mean_concentration else ()
+        """Return the mean over a step where what cells take up of it is counted."""
+        return (MEAN,) if _is_counted(scenario) else ()
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
@@ -99,7 +94,7 @@ class Diffusion(Process):
         return told
 
     def step(self, view: View, dt: float) -> Iterable[Update]:
-        """Return the change of the concentrations over `dt` hours, and their mean where it is asked for."""
+        """Return the change of the concentrations over `dt` hours, and their mean where it is counted with."""
         c, substances = view["concentration"], view.substances  # (substance, z, y, x), nM
         for word, values in (("concentration", c), ("source", view["source"]), ("sink", view["sink"])):
             _check(view, word, values)
@@ -116,7 +111,7 @@ class Diffusion(Process):
             source=view["source"],
             tolerance=self.config.tolerance,
             quasi_steady=wanted,
-            mean=self.config.mean_concentration,
+            mean=_is_counted(view.scenario),
         )
         for name, error, choice in zip(substances.names, after.error, wanted, strict=True):
             if error > self.config.tolerance and choice != "always":
@@ -149,6 +144,10 @@ def _choices(config: Diffusion.Config, scenario: Scenario) -> dict[str, QuasiSte
     if isinstance(config.quasi_steady, dict):
         return config.quasi_steady
     return dict.fromkeys(scenario.substances, config.quasi_steady)
+
+
+def _is_counted(scenario: Scenario) -> bool:
+    return "internalisation" in scenario.processes
 
 
 def _decay(substance: Substance) -> float:

@@ -100,13 +100,13 @@ def test_a_settled_field_without_any_loss_stops_the_run() -> None:
         change(make_view(lasting, concentration=1.0), quasi_steady="always")
 
 
-def test_the_mean_over_a_tick_is_given_where_it_is_asked_for() -> None:
-    config = Diffusion.Config(mean_concentration=True)
-    process = Diffusion.made_for(config, make_scenario())
+def test_the_mean_over_a_tick_is_given_where_uptake_is_counted() -> None:
+    counting = make_scenario(processes={"diffusion": {}, "exchange": {}, "internalisation": {}})
+    process = Diffusion.made_for(Diffusion.Config(), counting)
     assert MEAN in process.writes
     assert MEAN not in Diffusion.made_for(Diffusion.Config(), make_scenario()).writes
     sink = RANDOM.random(SHAPE)
-    add, rate = process.step(make_view(concentration=1.0, rates={"sink": sink}), 0.5)
+    add, rate = process.step(make_view(counting, concentration=1.0, rates={"sink": sink}), 0.5)
     assert isinstance(add, Add)
     assert isinstance(rate, Rate)
     assert -add.value.sum() == pytest.approx(0.5 * ((sink + np.log(2) / 5) * rate.value).sum(), rel=1e-12)
