@@ -58,6 +58,12 @@ class Exchange(Process):
     config: Config
     reads: ClassVar[tuple[Port, ...]] = (POSITION, RADIUS, ALIVE, BEHAVIOUR, Port("cell_type", ("cell",), "1"))
     writes: ClassVar[tuple[Port, ...]] = (SOURCE, SINK)
+    acts_on: ClassVar[tuple[str, ...]] = (
+        "{substance} secretion",
+        "{substance} secretion target",
+        "{substance} uptake",
+        "{substance} export",
+    )
     phase: ClassVar[Phase] = Phase.SOURCES
 
     @classmethod

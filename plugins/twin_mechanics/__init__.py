@@ -1,4 +1,4 @@
-"""Cells push each other apart, pull at each other, and are held by the walls of their box."""
+"""Cells push each other apart, pull at each other, crawl, and are held by the walls of their box."""
 
 from twin_mechanics.process import Mechanics
 

@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
+from twin.gates import cell_rates
 from twin.kernels.exposure import hill
 from twin.model.contract import WorldModel
 from twin.process import (
     ALIVE,
     CLAMP,
+    CONCENTRATION,
     DEPTH,
     DOSE,
     EC50_FACTOR,
@@ -28,9 +30,14 @@ from twin.process import (
     Update,
     View,
 )
-from twin.scenario import schema
+from twin.scenario import signalling
 from twin.scenario.schema import Scenario
-from twin_signalling.receptors import clamp_factors, competence_of, reception_faults, type_rates
+from twin_signalling.receptors import (
+    competence_of,
+    competition,
+    reception_faults,
+    receptors_of,
+)
 
 Float = NDArray[np.float64]
 
@@ -43,7 +50,7 @@ class Secretion(Process):
     A gated release is the full rate times r/(r + half_rate), r the world model's expected rate of
     the gene in this cell as it is now (its individuality, its exposure, its knocked-out genes), floored by
     the mean of its type.
-    Uptake is first order in the concentration: clearance × receptor competence.
+    Uptake is first order in the concentration: clearance × receptor competence / what antagonists shift (1 + Σ b/K_B).
     """
 
     class Config(ProcessConfig):
@@ -63,6 +70,12 @@ class Secretion(Process):
     )
     writes: ClassVar[tuple[Port, ...]] = (SOURCE, SINK)
     phase: ClassVar[Phase] = Phase.SOURCES
+
+    @classmethod
+    def reads_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return the concentrations, where antagonists hinder the uptake."""
+        hindered = any(r.antagonists and r.uptake > 0 for r in scenario.signalling.reception)
+        return (CONCENTRATION,) if hindered else ()
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
@@ -103,12 +116,13 @@ class Secretion(Process):
             source[view.substances.index(secretion.substance)] += _per_voxel(view, voxel, released)
         for reception in view.scenario.signalling.reception:
             if reception.uptake > 0:
-                cleared = reception.uptake * competence_of(view, reception)
+                cleared = reception.uptake * competence_of(view, reception, receptors_of(view, reception))
+                cleared = cleared / competition(view, reception, view["position"])
                 sink[view.substances.index(reception.substance)] += _per_voxel(view, voxel, cleared)
         return [Rate(SOURCE, source), Rate(SINK, sink)]
 
 
-def release(view: View, secretion: schema.Secretion, dt: float) -> Float:
+def release(view: View, secretion: signalling.Secretion, dt: float) -> Float:
     """Return what each cell releases on average over this tick, (cell,) amol/h."""
     end = np.inf if secretion.end is None else secretion.end
     share = max(0.0, min(end, view.time + dt) - max(secretion.start, view.time)) / dt
@@ -119,11 +133,7 @@ def release(view: View, secretion: schema.Secretion, dt: float) -> Float:
     released[rows] = secretion.rate * share
     if secretion.gene is not None:
         gene = view.model.genes.index(secretion.gene)
-        rate = view.model.expected(view["z"][rows], view.condition(rows), [gene])[:, 0]
-        rate = np.maximum(
-            rate, clamp_factors(view, [gene])[rows, 0] * type_rates(view, [gene])[view["cell_type"][rows], 0]
-        )
-        released[rows] *= hill(rate, secretion.half_rate)
+        released[rows] *= hill(cell_rates(view, [gene], rows)[:, 0], secretion.half_rate)
     return released
 
 

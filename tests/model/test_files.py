@@ -55,6 +55,9 @@ def test_what_treatments_do_comes_back_with_their_combinations(dosed_model: Mask
         assert mine.contexts == theirs.contexts
         assert [arm.key for arm in mine.arms] == [arm.key for arm in theirs.arms]
         np.testing.assert_allclose(mine.level.weight, theirs.level.weight, rtol=2e-3, atol=2e-4)
+        assert len(mine.trials.noise) == len(mine.row_arm)
+        for key, value in vars(mine.trials).items():
+            np.testing.assert_allclose(getattr(theirs.trials, key), value, rtol=1e-5, atol=1e-7)
         assert mine.rate is not None
         assert theirs.rate is not None
         np.testing.assert_allclose(mine.rate.centre, theirs.rate.centre, rtol=2e-3, atol=2e-3)

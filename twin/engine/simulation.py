@@ -209,7 +209,7 @@ def _name_of(loaded: LoadedScenario) -> str:
 def _inputs(loaded: LoadedScenario) -> dict[str, Path]:
     """Return the files that the compartments are made of, by the names that the scenario has for them."""
     sources = (compartment.cells for compartment in loaded.scenario.compartments.values())
-    return {cells.file: loaded.resolve(cells.file) for cells in sources if cells.source == "h5ad"}
+    return {cells.file: loaded.resolve(cells.file) for cells in sources if cells.source != "model"}
 
 
 def _hash_of(path: Path) -> str:

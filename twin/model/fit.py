@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twin.data.agents import AGENTS, DEFAULT_EC50_SHARE
 from twin.data.counts import held_out
 from twin.data.experiment import Experiment
+from twin.data.substances import DEFAULT_EC50_SHARE, Known, known_protein
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.backbones.fitting import fit_tokens
@@ -38,7 +38,7 @@ def perturbations_of(data: Experiment) -> tuple[Perturbation, ...]:
         doses = [a.dose for a in agents if np.isfinite(a.dose)]
         times = {arm.time for arm in alone or (data.arms[i] for i in mine) if np.isfinite(arm.time)}
         reference = max(doses, default=float("nan"))
-        known = AGENTS.get(name)
+        known = known_protein(name)
         rows = np.isin(data.arm, mine)
         seen = np.bincount(data.context[rows], minlength=len(data.contexts))
         found.append(
@@ -48,13 +48,20 @@ def perturbations_of(data: Experiment) -> tuple[Perturbation, ...]:
                 reference=reference,
                 reference_text=next((a.dose_text for a in agents if a.dose == reference), agents[0].dose_text)
                 or "unknown",
-                ec50=known.ec50 if known else DEFAULT_EC50_SHARE * min(doses, default=float("nan")),
+                ec50=_half_effect(known, doses),
                 hill=known.hill if known else 1.0,
                 times=tuple(sorted(times)),
                 cells={data.contexts[c].name: int(n) for c, n in enumerate(seen) if n},
             )
         )
     return tuple(found)
+
+
+def _half_effect(known: Known | None, doses: Sequence[float]) -> float:
+    """Return an EC50, nM: the table's, else a share of the least trained dose."""
+    if known is not None and known.ec50 is not None:
+        return known.ec50
+    return DEFAULT_EC50_SHARE * min(doses, default=float("nan"))
 
 
 def training_cells(data: Experiment, model: MaskedDiffusion | None = None) -> TrainingCells:

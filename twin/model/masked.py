@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
+from typing import TypedDict
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from twin.data.agents import AGENTS
 from twin.data.arms import Agent, Arm
 from twin.data.contexts import Context
+from twin.data.substances import known_protein
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, Perturbation, WorldModel
@@ -21,6 +22,7 @@ from twin.model.effects import EffectFamily
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, NOT_MEASURED, LatentNetwork
 from twin.model.treatments import Treatment, strengths
+from twin.model.trials import probability
 
 Float = NDArray[np.float64]
 
@@ -31,11 +33,21 @@ LOWEST = 2e-9  # rate of a gene that a new context measured and never saw
 LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
 
 
+class _Question(TypedDict):
+    """What `EffectFamily` is asked of one context."""
+
+    rate: Float
+    depths: Float
+    arm: Arm
+    features: Features
+    own: int
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """Where a checkpoint comes from.
 
-    support : slope and intercept of the logistic curve by which support was calibrated; None: it was not.
+    support : slope and intercept of the logistic curve from evidence to support; None: those of `twin.model.trials`.
     kappa : fitted scale of the messages' turnover; None: the convention of `WorldModel.kappa`.
     """
 
@@ -99,11 +111,12 @@ class MaskedDiffusion(WorldModel):
         self.notes = self._notes()
         self._shifts: dict[tuple[int, int], NDArray[np.float32]] = {}
         self._rates: dict[int, Float] = {}
+        self._evidences: dict[tuple[int, int], float] = {}
         self._families: dict[tuple[tuple[int, ...], int], int] = {}
 
     def _notes(self) -> tuple[str, ...]:
-        known = [p.name for p in self.perturbations if p.name in AGENTS]
-        notes = [f"{name}: {AGENTS[name].source}" for name in known]
+        known = [k for k in (known_protein(p.name) for p in self.perturbations) if k is not None]
+        notes = [f"{k.name}: {k.source}" for k in known]
         if len(np.unique(self.half_life)) == 1:
             notes.append(f"the messages of every gene have one half-life, {self.half_life[0]:g} h: none was measured")
         once = [p.name for p in self.perturbations if len(p.times) < 2]
@@ -311,34 +324,46 @@ class MaskedDiffusion(WorldModel):
     def support(self, condition: Condition) -> Float:
         """Return per cell how well what is asked is supported by data, in [0, 1].
 
-        The share of the prior variance of the effect that the measured groups explain (`EffectFamily.support`), put on
-        the scale of a probability that the prediction is no worse than the best simple baseline's, where that was
-        calibrated. A dose above the highest measured one scales it by their ratio. Nothing asked: 1.
+        The calibrated probability that the prediction is no worse than saying that nothing changes
+        (`twin.model.trials`); of several treatments the least. 0 where nothing like it was measured. A dose above the
+        highest measured one scales it by their ratio. Nothing asked: 1.
         """
         h = self.strengths(condition)
         score = np.ones(condition.n)
         for t in np.flatnonzero(h.any(axis=0)):
             felt = np.flatnonzero(h[:, t])
             here, back = np.unique(condition.context[felt], return_inverse=True)
-            raw = np.array([self.explained(int(t), int(c)) for c in here])[back]
-            score[felt] = np.minimum(score[felt], raw)
-        if self.card.support is not None:
-            slope, intercept = self.card.support
-            score = np.where(h.any(axis=1), 1.0 / (1.0 + np.exp(-(slope * score + intercept))), 1.0)
+            evidence = np.array([self._evidence(int(t), int(c)) for c in here])
+            told = probability(evidence) if self.card.support is None else probability(evidence, *self.card.support)
+            score[felt] = np.minimum(score[felt], told[back])
         for p in range(len(self.perturbations)):
             top = max((t.dose for t in self.knowledge.treatments if t.agents == (p,) and t.dose > 0), default=np.inf)
             score = score * np.minimum(1.0, top / np.maximum(condition.dose[:, p], 1e-300))
         return score
 
     def explained(self, treatment: int, context: int) -> float:
-        """Return the share of an effect's prior variance that the data explain, [0, 1], uncalibrated."""
+        """Return the share of an effect's prior variance that the data explain, [0, 1]."""
+        family, asked = self._question(treatment, context)
+        return family.explained(**asked)
+
+    def _evidence(self, treatment: int, context: int) -> float:
+        key = (treatment, context)
+        if key not in self._evidences:
+            family, asked = self._question(treatment, context)
+            self._evidences[key] = family.evidence(**asked)
+        return self._evidences[key]
+
+    def _question(self, treatment: int, context: int) -> tuple[EffectFamily, _Question]:
         asked = self.knowledge.treatments[treatment]
         family = self.knowledge.families[asked.family]
-        own = family.contexts.index(context) if family.contexts.count(context) == 1 else -1
         log_rate = self.net.log_rate[context].numpy().astype(np.float64)[family.genes]
-        depths = np.exp(self.net.depth_law[context].numpy().astype(np.float64))
-        rate = np.where(log_rate > LEAST_RATE, np.exp(log_rate) * 1e4, np.nan)
-        return family.support(rate, depths, asked.arm, self.knowledge.features, own=own)
+        return family, {
+            "rate": np.where(log_rate > LEAST_RATE, np.exp(log_rate) * 1e4, np.nan),
+            "depths": np.exp(self.net.depth_law[context].numpy().astype(np.float64)),
+            "arm": asked.arm,
+            "features": self.knowledge.features,
+            "own": family.contexts.index(context) if family.contexts.count(context) == 1 else -1,
+        }
 
     # -- other models made from this one --------------------------------------------------------------------
 

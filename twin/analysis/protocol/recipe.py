@@ -11,8 +11,8 @@ from twin.analysis.protocol.arrangement import REFERENCE, Arrangement, arranged
 from twin.analysis.protocol.bases import Bases
 from twin.analysis.protocol.task import Float, Prediction, Task, library_sizes
 from twin.analysis.scores import lognorm
-from twin.data.agents import DEFAULT_EC50_SHARE
 from twin.data.contexts import Context
+from twin.data.substances import DEFAULT_EC50_SHARE
 from twin.kernels.random import Streams
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
 from twin.model.effects import EffectFamily, Group, fit_family
@@ -22,6 +22,7 @@ from twin.model.logmean import LogMean
 from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
 from twin.model.network import DEPTH_QUANTILES, NOT_MEASURED, LatentNetwork
 from twin.model.treatments import Treatment
+from twin.model.trials import probability
 
 Index = NDArray[np.intp]
 
@@ -60,7 +61,8 @@ class Fitted:
             mean = LogMean(depth)
             treated[at] += share * mean.forward(rate * np.exp(self.shift(u)), phi)
             control[at] += share * mean.forward(rate, phi)
-            support += float(share) * self.family.support(rate, depth, self.groups.asked, self.features, own=u)
+            evidence = self.family.evidence(rate, depth, self.groups.asked, self.features, own=u)
+            support += float(share * probability(np.array(evidence)))
         return treated, control, support
 
     def shift(self, unit: int) -> Float:

@@ -1,0 +1,42 @@
+"""Work on rows, split over threads, so that no result depends on how many there are.
+
+A kernel that is split so writes to its own rows only and sums in an order of its own: a gather, never a scatter.
+Threads run compiled code that holds no interpreter lock; there is no thread pool of a compiler's runtime to share,
+which may neither be entered twice at once nor survive a fork.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+LEAST_ROWS = 2_000  # our choice: below this a block costs less than handing it to a thread
+
+
+class Crew:
+    """A number of threads for the time of a calculation; a context manager."""
+
+    def __init__(self, threads: int) -> None:
+        assert threads >= 1, threads
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def over_rows(self, kernel: Callable[..., Any], n: int, *arguments: Any) -> list[Any]:
+        """Call `kernel(first, last, *arguments)` on blocks that together are the rows 0 to n, and return its answers.
+
+        Answers come in the order of the blocks. A reduction over them must not depend on how rows are split:
+        a maximum or a count, not a sum of reals.
+        """
+        blocks = min(self.threads, max(n // LEAST_ROWS, 1))
+        if self._pool is None or blocks == 1:
+            return [kernel(0, n, *arguments)]
+        edges = [n * b // blocks for b in range(blocks + 1)]
+        calls = [self._pool.submit(kernel, edges[b], edges[b + 1], *arguments) for b in range(blocks)]
+        return [call.result() for call in calls]
