@@ -21,7 +21,7 @@ NUCLEAR = Port("nuclear_solid", ("cell",), "um^3")
 CYTOPLASMIC = Port("cytoplasmic_solid", ("cell",), "um^3")
 NATIVE = Port("native_volume", ("cell",), "um^3")
 AREA = Port("disc_area", ("cell",), "um^2")
-BIRTH_AREA = Port("birth_area", ("cell",), "um^2")
+NATIVE_AREA = Port("native_area", ("cell",), "um^2")
 DEATH_PHASE = Port("death_phase", ("cell",), "1")  # of the process `death`: 0 living, then as below
 APOPTOTIC, SWELLING, LYSED = 1, 2, 3
 
@@ -69,8 +69,8 @@ class Volume(Process):
     the cell's own volume stays. An apoptotic body dries up, a necrotic one takes water in until it bursts, and then
     dries up. The library size follows the volume: a daughter has half, and grows it back.
 
-    With `flat` cells are discs of a monolayer: a living one's area grows by `growth` times its area at birth in `flat`
-    hours, and is halved by a division.
+    With `flat` cells are discs of a monolayer: a living one gains `growth` times its own area (that of its radius at
+    the start, which daughters inherit) in `flat` hours, and a division halves what it has.
 
     Source
     ------
@@ -85,7 +85,7 @@ class Volume(Process):
         necrosis: Rates = Field(NECROSIS, description="Of a necrotic body that swells.")
         lysis: Rates = Field(LYSIS, description="Of a necrotic body that has burst.")
         flat: PositiveHours | None = Field(
-            None, description="Cells are discs whose area doubles, in proportion to time, in this time."
+            None, description="Cells are discs; one that grows gains its own area in this time."
         )
 
     config: Config
@@ -109,7 +109,7 @@ class Volume(Process):
     def writes_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
         """Return what discs have beside."""
         assert isinstance(config, cls.Config)
-        return (AREA, BIRTH_AREA) if config.flat is not None else ()
+        return (AREA, NATIVE_AREA) if config.flat is not None else ()
 
     @classmethod
     def sets_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
@@ -120,7 +120,7 @@ class Volume(Process):
     def columns_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Column, ...]:
         """Return the areas of discs."""
         assert isinstance(config, cls.Config)
-        discs = (Column("disc_area", "um^2", inherit="share"), Column("birth_area", "um^2", inherit="zero"))
+        discs = (Column("disc_area", "um^2", inherit="share"), Column("native_area", "um^2"))
         return discs if config.flat is not None else ()
 
     def assumptions(self, scenario: Scenario, model: WorldModel) -> list[str]:
@@ -128,7 +128,7 @@ class Volume(Process):
         c = self.config
         if c.flat is not None:
             return [
-                f"Cells are discs: the area of one that grows gains its area at birth in {c.flat:g} h.",
+                f"Cells are discs: one that grows gains the area of its radius at the start in {c.flat:g} h.",
                 "The library size of a cell is in proportion to its area.",
             ]
         return [
@@ -155,12 +155,12 @@ class Volume(Process):
         yield Set(DEPTH, np.maximum(view["depth"] * after / before, SMALLEST_DEPTH))
 
     def _discs(self, view: View, share: float) -> Iterable[Update]:
-        """Return the areas of discs that grow by this share of what they were born with."""
+        """Return the areas of discs that gain this share of their own area."""
         area = np.where(view["disc_area"] > 0.0, view["disc_area"], np.pi * view["radius"] ** 2)
-        birth = np.where(view["birth_area"] > 0.0, view["birth_area"], area)
-        grown = area + np.where(view["alive"], view["growth"], 0.0) * birth * share
+        native = np.where(view["native_area"] > 0.0, view["native_area"], area)
+        grown = area + np.where(view["alive"], view["growth"], 0.0) * native * share
         yield Set(AREA, grown)
-        yield Set(BIRTH_AREA, birth)
+        yield Set(NATIVE_AREA, native)
         yield Set(RADIUS, np.sqrt(grown / np.pi))
         yield Set(DEPTH, np.maximum(view["depth"] * grown / area, SMALLEST_DEPTH))
 

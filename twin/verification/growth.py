@@ -107,8 +107,8 @@ def monolayer(
 ) -> tuple[float, Tissue]:
     """Grow a disc of cells from one and return after how many cycles it has `most`, and the tissue.
 
-    A cell's area grows by what it was at birth in a cycle; it divides at A₀ N(2, 0.4), A₀ the first cell's area. A
-    cell whose share of free area is below `free_area` does not grow.
+    A cell's area grows by A₀ in a cycle, A₀ the first cell's; it divides at A₀ N(2, 0.4). A cell whose share of free
+    area is below `free_area` does not grow.
     """
     stop = [] if free_area is None else [{"by": "free_area", "threshold": free_area}]
     at = {"name": "grows", "radius": f"{np.sqrt(2.0) * MONOLAYER_RADIUS:.12g} um", "spread": 0.2}
@@ -134,6 +134,44 @@ def monolayer_cycles() -> Iterator[Row]:
     """Yield how many cycles a monolayer takes to 10⁴ cells, when nothing holds it back and where crowding does."""
     cycles, _ = monolayer(10_000)
     yield Row("uninhibited, cycles to 10,000 cells", 13.445, cycles, 0.155, "PhysiCell 13.57")
+
+
+def necrotic_core() -> Iterator[Row]:
+    """Yield the radius of a starved spheroid's necrotic core, of as many cells as the law of diffusion lets starve.
+
+    Inside a ball that takes oxygen up, c = c_R (R / r) sinh(r / l) / sinh(R / l) with l = √(D / (λ + uptake)); cells
+    below the threshold die within the first tick, before the dead let more through. R and c_R are those of the run.
+    """
+    diffusivity, decay, clearance, threshold = 1e5, 0.1, 99_760.0, 5.0  # µm²/min, 1/min, µm³/min, mmHg
+    middle = ["400 um", "400 um", "400 um"]
+    ball = {"ball": {"centre": middle, "radius": "195 um"}}
+    cells = {"source": "model", "count": 9000, "composition": {"cell": 1.0}, "radius": {"cell": "8.4127 um"}}
+    dish = {"dish": {"box": ["800 um"] * 3, "spacing": "20 um", "cells": cells | {"place": {"cell": ball}}}}
+    sides = {f"{axis}_{end}": "38 mmHg" for axis in "xyz" for end in ("low", "high")}
+    gas = {"diffusivity": f"{diffusivity} um^2/min", "decay": f"{decay} /min", "solubility": "1.3 uM/mmHg"}
+    oxygen = {"oxygen": gas | {"initial": "38 mmHg", "walls": sides}}
+    uptake = {"substance": "oxygen", "uptake": f"{clearance} um^3/min", "competence": {"cell": 1.0}}
+    low = {"threshold": f"{threshold} mmHg", "full": f"{threshold - 0.1} mmHg", "rate": "600 /h"}
+    processes = {"secretion": {}, "diffusion": {}, "death": {"hypoxia": low}}
+    tissue = Tissue(9000, processes, compartments=dish, substances=oxygen, signalling={"reception": [uptake]})
+    home = tissue.run(1).home
+    place = home.cells.position - 400.0
+    edge = float(np.sqrt(5 / 3 * (place**2).sum(axis=1).mean()))  # µm, of the even ball with this radius of gyration
+    taken = 9000 * clearance / (4 / 3 * np.pi * edge**3)  # 1/min
+    length = float(np.sqrt(diffusivity / (decay + taken)))
+    at = np.stack(np.meshgrid(*(home.grid.centres(axis) - 400.0 for axis in (2, 1, 0)), indexing="ij"), axis=-1)
+    far = np.sqrt((at**2).sum(axis=-1))  # (z, y, x) µm
+    rim = np.abs(far - edge) < 20.0
+    trend = np.polyfit(far[rim] - edge, home.concentration[0][rim] / 1300.0, 2)
+    surface = float(trend[-1])  # mmHg
+    core = brentq(lambda r: surface * edge / r * np.sinh(r / length) / np.sinh(edge / length) - threshold, 1e-3, edge)
+    starved = float((tissue.column("death_phase") == 2.0).sum())
+    yield Row("radius of the necrotic core, um", float(core), edge * (starved / 9000) ** (1 / 3), 10.0)
+    yield Row("living rim, in penetration lengths", (edge - core) / length, _rim(edge, starved) / length, 0.2)
+
+
+def _rim(edge: float, starved: float) -> float:
+    return edge * (1.0 - (starved / 9000) ** (1 / 3))
 
 
 def _box(count: int, edge: float) -> dict[str, object]:
