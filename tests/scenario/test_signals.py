@@ -15,7 +15,7 @@ PAIRS = """ligand\treceptor
 IFNB1\tIFNAR1+IFNAR2
 IFNB1\tNOT_MEASURED
 CD40LG\tCD40
-HLA-A\tKIR3DL1
+HLA-A\tNOT_MEASURED
 """
 
 
@@ -61,6 +61,14 @@ def test_a_signal_of_pairs_must_not_be_written_too(tmp_path: Path) -> None:
         load_scenario(write_signals(tmp_path, pairs=pairs, contact=[{"ligand": "CD40LG"}]))
 
 
+def test_a_pair_whose_genes_the_model_lacks_is_told_at_the_pairs(tmp_path: Path) -> None:
+    file = write_signals(tmp_path, pairs=[{"file": "pairs.tsv", "ligands": ["HLA-A"]}])
+    with pytest.raises(
+        ScenarioError, match=r"line \d+, signalling.pairs: the world model lacks genes of every receptor"
+    ):
+        check_file(file)
+
+
 def test_explain_says_what_reaches_the_model_as_what_and_where_numbers_are_from(tmp_path: Path) -> None:
     file = write_signals(
         tmp_path,
@@ -74,8 +82,7 @@ def test_explain_says_what_reaches_the_model_as_what_and_where_numbers_are_from(
         contact=[{"ligand": "CD40LG", "by": ["pDC"], "perturbation": "IFNB1", "dose": "10 U/mL"}],
         pairs=[{"file": "pairs.tsv", "ligands": ["HLA-A"]}],
     )
-    # the shipped model has no KIR3DL1: the pair's receptor is one that any cell has
-    (tmp_path / "pairs.tsv").write_text(PAIRS.replace("KIR3DL1", "CD8A+X\nHLA-A\tB2M"))
+    (tmp_path / "pairs.tsv").write_text(PAIRS.replace("HLA-A\tNOT_MEASURED", "HLA-A\tCD8A+X\nHLA-A\tB2M"))
     text = check_file(file)[1].describe()
     for line in (
         "IFNB1 through IFNAR1+IFNAR2 (the table's) → IFNB1 of the world model: trained at 100 U/mL = 0.02 nM after 6 h",

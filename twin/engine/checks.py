@@ -149,7 +149,7 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
     """Note the genes that a scenario names and that are not among these."""
     named: list[tuple[tuple[Key, ...], str | None]] = []
     for i, secretion in enumerate(scenario.signalling.secretion):
-        named.append((("signalling", "secretion", i, "gene"), secretion.gene))
+        named += [(("signalling", "secretion", i, "gene"), gene) for gene in secretion.genes]
     for i, reception in enumerate(scenario.signalling.reception):
         loc: tuple[Key, ...] = ("signalling", "reception", i, "receptor")
         named += [((*loc, j), gene) for j, gene in enumerate(reception.receptor)]

@@ -131,6 +131,15 @@ class LoadedScenario(ScenarioSource):
         """Join a source with its checked document."""
         return cls(**vars(source), scenario=scenario)
 
+    def fault(self, loc: Sequence[Key], message: str) -> Fault:
+        """Return a fault at a place of the document; of a signal that stands for a pair of a table, at the pairs."""
+        keys = tuple(loc)
+        if keys[:1] == ("signalling",) and keys[1:2] in (("reception",), ("contact",)) and len(keys) > 2:
+            written = self.document["signalling"].get(str(keys[1])) or ()
+            if isinstance(keys[2], int) and keys[2] >= len(written):
+                return super().fault(("signalling", "pairs"), message)
+        return super().fault(keys, message)
+
 
 def load_scenario(path: str | Path, sets: Sequence[str] = (), *, allow_outside: bool = False) -> LoadedScenario:
     """Read and check a scenario file.
