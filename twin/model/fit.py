@@ -16,9 +16,10 @@ from twin.model.backbones.fitting import fit_tokens
 from twin.model.backbones.sizes import configuration
 from twin.model.backbones.world import Names, TokenWorldModel
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
+from twin.model.extension import BORROWED
 from twin.model.groups import dispersion, summarise
 from twin.model.likeness import NO_FEATURES, Features
-from twin.model.masked import BORROWED, Knowledge, MaskedDiffusion, ModelCard
+from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
 from twin.model.measured import Measured, measure, treatments_of
 from twin.model.network import LEAST_RATE, LatentNetwork, NetworkConfig
 from twin.model.training import Runtime, Step, TrainingCells, TrainingConfig, batch_of, batches, train
