@@ -21,7 +21,7 @@ def with_context(
 ) -> tuple[LatentNetwork, Knowledge]:
     """Return network and knowledge with one more context, the last; its prior of z is the standard one.
 
-    Its rates are the cells' own, with a little of those of the known context most like it.
+    Its rates are the cells' own, with a little of those of the known context most like it, and its assay is that one's.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ def with_context(
     rates = np.where(logs > LEAST_RATE, np.exp(logs), 0.0)
     x, y = np.log1p(1e4 * pooled / max(pooled.sum(), 1.0)), np.log1p(1e4 * rates)
     alike = [np.corrcoef(x, row)[0, 1] if row.std() > 0 else -1.0 for row in y]
-    nearest = rates[int(np.nanargmax(alike))]
+    closest = int(np.nanargmax(alike))
+    nearest = rates[closest]
     rate = (pooled + BORROWED_COUNTS * nearest / nearest.sum()) / (pooled.sum() + BORROWED_COUNTS)
     larger = LatentNetwork(net.config.model_copy(update={"n_contexts": len(known.contexts) + 1}))
     state = dict(net.state_dict())
@@ -48,6 +49,7 @@ def with_context(
     }
     for key, value in added.items():
         state[key] = torch.cat([net.get_buffer(key), torch.from_numpy(value).float()])
+    state["assay"] = torch.cat([net.assay, net.assay[closest : closest + 1]])
     larger.load_state_dict(state, strict=False)
     share = len(totals) / max(n_cells, 1)
     context = Context(name, name, "", "", "", ())

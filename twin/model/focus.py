@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twin.model.knowledge import Knowledge
-from twin.model.network import LEAST_RATE, NOT_MEASURED, LatentNetwork
+from twin.model.network import ASSAY_TABLES, LEAST_RATE, NOT_MEASURED, LatentNetwork
 
-OF_GENES = ("code_in", "code_out", "context_in", "hurdle_bias", "value_bias", "log_theta", "shape")
+OF_GENES = ("code_in", "code_out", "context_in", "hurdle_bias", "value_bias", "log_theta")
 OF_CONTEXTS = ("prior_mean", "prior_root", "log_gain", "depth_law")
 
 
@@ -31,7 +31,9 @@ def narrowed_network(net: LatentNetwork, rows: Tensor, keep: NDArray[np.intp]) -
     rows : (context,) index. keep : (gene,) index.
     """
     columns = torch.from_numpy(keep.astype(np.int64))
-    small = LatentNetwork(net.config.model_copy(update={"n_genes": len(keep), "n_contexts": len(rows)}))
+    assays, assay = torch.unique(net.assay[rows], return_inverse=True)
+    sizes = {"n_genes": len(keep), "n_contexts": len(rows), "n_assays": len(assays)}
+    small = LatentNetwork(net.config.model_copy(update=sizes))
     state = dict(net.state_dict())
     for key in OF_GENES:
         state[key] = state[key][columns]
@@ -42,6 +44,9 @@ def narrowed_network(net: LatentNetwork, rows: Tensor, keep: NDArray[np.intp]) -
     state["log_rest"] = torch.log(dropped.clamp(min=1e-13)).clamp(min=NOT_MEASURED).float()
     for key in OF_CONTEXTS:
         state[key] = state[key][rows]
+    state["assay"] = assay
+    for key in ASSAY_TABLES:
+        state[key] = state[key][assays][:, columns]
     small.load_state_dict(state, strict=False)
     return small
 
