@@ -20,9 +20,10 @@ from twin.model.masked import MaskedDiffusion
 Array = NDArray[np.float32]
 Float = NDArray[np.float64]
 
-MOST_CELLS = 500  # of an assay that are looked at, evenly spaced; our choice
+MOST_CELLS = 400  # of an assay that are looked at, evenly spaced; our choice
 DISPERSION_WEIGHT = 2.0  # squared counts' worth of weight that the assay's usual dispersion has; our choice
 WELL_MEASURED = 20.0  # squared counts above which a gene tells of its assay's usual dispersion; our choice
+LEAST_COUNTS = 5  # of a gene in the cells that are looked at; below, it takes the usual shape; our choice
 BORROWED_CELLS = 20.0  # cells' worth of weight of no correction; our choice
 DISPERSIONS = (0.01, 20.0)  # φ = 1 / θ
 LARGEST_HURDLE, LARGEST_VALUE = 4.0, 3.0  # of the corrections b and c
@@ -69,12 +70,24 @@ def _means(model: MaskedDiffusion, context: NDArray[np.intp], depth: NDArray[np.
 def shapes_of(counts: Array, mean: Array) -> tuple[Array, Array, Array]:
     """Return θ, the correction b of the hazard and c of the log value by moments, (gene,) each.
 
-    Rounds of one Newton step for b (the share of zeros) and for c (the mean), and of θ from what of the second moment
-    they leave.
-
     Parameters
     ----------
     counts : (cell, gene). mean : (cell, gene) μ of the same or of like cells; 0 where a gene was not measured.
+    """
+    told = np.flatnonzero(counts.sum(axis=0) >= LEAST_COUNTS)
+    theta = np.full(counts.shape[1], 1.0 / USUAL_DISPERSION, np.float32)
+    hurdle, value = np.zeros_like(theta), np.zeros_like(theta)
+    if len(told):
+        found = _matched(counts[:, told], mean[:, told])
+        theta[:] = np.median(found[0])
+        theta[told], hurdle[told], value[told] = found
+    return theta, hurdle, value
+
+
+def _matched(counts: Array, mean: Array) -> tuple[Array, Array, Array]:
+    """Return θ, b and c of genes that have counts: rounds of a Newton step for b and for c, and half of one for θ.
+
+    b matches the share of zeros, c the mean, θ what they leave of the second moment.
     """
     seen, total = (counts > 0).sum(axis=0), counts.sum(axis=0, dtype=np.float64)
     square = (counts.astype(np.float64) ** 2).sum(axis=0)
