@@ -162,7 +162,7 @@ def assembled(base: MaskedDiffusion, fit: Fitted, of_unit: Index, task: Task) ->
     net = LatentNetwork(base.net.config.model_copy(update={"n_contexts": n_units}))
     where = torch.from_numpy(of_unit.astype(np.int64))
     state = dict(base.net.state_dict())
-    for key in ("prior_mean", "prior_root", "log_gain"):
+    for key in ("prior_mean", "prior_root", "log_gain", "assay"):
         state[key] = state[key][where]
     share = np.array([_on_axis(task, fit.groups.rows(u, REFERENCE)) for u in range(n_units)])
     log_rate = np.full((n_units, len(task.genes)), NOT_MEASURED)
