@@ -78,7 +78,10 @@ SINK = Port("sink", ("substance", "z", "y", "x"), "1/h")  # a rate: first-order 
 BEHAVIOUR = Port("behaviour", ("cell", "behaviour"), "1")  # a rate: how far rules shift a behaviour from its base
 APOPTOSIS = Port("apoptosis", ("cell",), "1/h")  # rates: hazards that processes add to a cell's own
 NECROSIS = Port("necrosis", ("cell",), "1/h")
-CORE_RATES = (SOURCE, SINK, BEHAVIOUR, APOPTOSIS, NECROSIS)  # zero where no process contributes
+PROLIFERATION = Port("proliferation", ("cell",), "1", combine="multiply")  # a rate: factor on how fast a cell cycles
+GROWTH = Port("growth", ("cell",), "1")  # a rate: by how many of its own volumes a cell grows; 1 to double
+# Without a contribution those that add are 0 and those that multiply are 1.
+CORE_RATES = (SOURCE, SINK, BEHAVIOUR, APOPTOSIS, NECROSIS, PROLIFERATION, GROWTH)
 CORE_PORTS = (
     POSITION,
     RADIUS,
@@ -249,8 +252,12 @@ class Process(ABC):
 
     reads, writes : ports; the engine checks at load that what is read is there.
     sets : those of `writes` that the process gives as `Set`; one process at most sets a port.
+    delayed : those of `reads` that may be as the last tick left them: they put nobody in order. So two mechanisms that
+        feed each other are no circle, but one of them is a tick late.
     columns : per-cell columns that the process brings into the state.
     phase : when in a tick it runs.
+    acts_on : behaviours that it carries out, as patterns of the dictionary ("{substance} uptake"); a scenario that
+        gives or rules one which no process carries out is refused.
     interval : h between its steps; None: every tick. The scenario may set it (`ProcessConfig.interval`).
     """
 
@@ -260,7 +267,9 @@ class Process(ABC):
     reads: ClassVar[tuple[Port, ...]] = ()
     writes: ClassVar[tuple[Port, ...]] = ()
     sets: ClassVar[tuple[Port, ...]] = ()
+    delayed: ClassVar[tuple[Port, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = ()
+    acts_on: ClassVar[tuple[str, ...]] = ()
     phase: ClassVar[Phase]
     interval: float | None = None
 

@@ -46,9 +46,18 @@ class Dosing(Process):
         Port("cell_type", ("cell",), "1"),
         Port("id", ("cell",), "1"),
     )
-    writes: ClassVar[tuple[Port, ...]] = (CONCENTRATION, CLAMP)
-    sets: ClassVar[tuple[Port, ...]] = (CLAMP,)
+    writes: ClassVar[tuple[Port, ...]] = (CONCENTRATION,)
     phase: ClassVar[Phase] = Phase.TIMELINE
+
+    @classmethod
+    def writes_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return the clamp, where a gene is knocked out."""
+        return (CLAMP,) if any(isinstance(event, KnockOut) for event in scenario.timeline) else ()
+
+    @classmethod
+    def sets_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return the same: a clamp is set, and by one process alone."""
+        return cls.writes_for(config, scenario)
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:

@@ -69,6 +69,19 @@ class Mechanics(Process):
     writes: ClassVar[tuple[Port, ...]] = (POSITION, CONTACTS, PRESSURE)
     sets: ClassVar[tuple[Port, ...]] = (CONTACTS, PRESSURE)
     columns: ClassVar[tuple[Column, ...]] = (Column("pressure", "1"),)
+    acts_on: ClassVar[tuple[str, ...]] = (
+        REPULSION_WORD,
+        ADHESION_WORD,
+        AFFINITY,
+        "relative maximum adhesion distance",
+        "cell-BM adhesion",
+        "cell-BM repulsion",
+        "is_movable",
+        SPEED,
+        "migration persistence time",
+        "migration bias",
+        RESPONSE,
+    )
     phase: ClassVar[Phase] = Phase.MECHANICS
 
     @classmethod

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from twin.data.substances import to_nanomolar
 from twin.errors import unknown_name
 from twin.kernels.exposure import sample_field
 from twin.model.contract import Perturbation, WorldModel
@@ -25,8 +26,9 @@ from twin.process import (
     Update,
     View,
 )
-from twin.scenario.schema import Reception, Scenario
-from twin_signalling.receptors import competence_of, reception_faults
+from twin.scenario.schema import Scenario
+from twin.scenario.signalling import Reception
+from twin_signalling.receptors import competence_of, competition, reception_faults, receptors_of
 
 BEGINS_AT = 0.01  # of the cell's own EC50: from this dose on a cell counts as exposed; our choice
 
@@ -34,11 +36,11 @@ BEGINS_AT = 0.01  # of the cell's own EC50: from this dose on a cell counts as e
 class Exposure(Process):
     """Dose at the receptor = local concentration × receptor competence, and the time since it began.
 
-    The concentration is interpolated between voxel centres (trilinear). Several substances that act
-    as one perturbation add up. An `ec50` in the scenario scales a substance's dose by (the model's EC50 /
-    this one): its half effect then lies at the scenario's EC50 for every cell, whatever the cell's own
-    sensitivity, and the trained dose scales along. Once exposure has begun the time goes on,
-    also when the substance is gone again.
+    The concentration is interpolated between voxel centres (trilinear); competing antagonists divide it by
+    1 + Σ b/K_B (Gaddum, Schild). Several substances and contact signals that act as one perturbation add up. An
+    `ec50` in the scenario scales a substance's dose by (the model's EC50 / this one): its half effect then lies at
+    the scenario's EC50 for every cell, whatever the cell's own sensitivity, and the trained dose scales along. Once
+    exposure has begun the time goes on, also when the substance is gone again.
     """
 
     class Config(ProcessConfig):
@@ -58,6 +60,11 @@ class Exposure(Process):
     writes: ClassVar[tuple[Port, ...]] = (DOSE, TIME_SINCE)
     sets: ClassVar[tuple[Port, ...]] = (DOSE, TIME_SINCE)
     phase: ClassVar[Phase] = Phase.EXPOSURE
+
+    @classmethod
+    def reads_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return the columns of the contact signals that are felt."""
+        return tuple(Port(s.column, ("cell",), "1") for s in scenario.signalling.contact if s.perturbation is not None)
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
@@ -115,7 +122,18 @@ class Exposure(Process):
             field = view["concentration"][view.substances.index(reception.substance)]
             local = sample_field(field, view["position"], view.grid.origin, view.spacing)
             potency = _potency(view, reception, perturbations[reception.perturbation])
-            dose[:, columns[reception.perturbation]] += potency * local * competence_of(view, reception)
+            competence = competence_of(view, reception, receptors_of(view, reception))
+            shift = competition(view, reception, view["position"])
+            dose[:, columns[reception.perturbation]] += potency * local / shift * competence
+        for signal in view.scenario.signalling.contact:
+            if signal.perturbation is None or signal.dose is None:
+                continue
+            if signal.perturbation not in felt:
+                dose[:, columns[signal.perturbation]] = 0.0
+            felt.add(signal.perturbation)
+            dose[:, columns[signal.perturbation]] += view[signal.column] * to_nanomolar(
+                signal.perturbation, signal.dose
+            )
         for name in sorted(felt):
             column = columns[name]
             begins = dose[:, column] > BEGINS_AT * perturbations[name].ec50 * view["ec50_factor"]

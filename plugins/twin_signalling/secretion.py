@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
+from twin.gates import cell_rates
 from twin.kernels.exposure import hill
 from twin.model.contract import WorldModel
 from twin.process import (
     ALIVE,
     CLAMP,
+    CONCENTRATION,
     DEPTH,
     DOSE,
     EC50_FACTOR,
@@ -28,9 +30,14 @@ from twin.process import (
     Update,
     View,
 )
-from twin.scenario import schema
+from twin.scenario import signalling
 from twin.scenario.schema import Scenario
-from twin_signalling.receptors import clamp_factors, competence_of, reception_faults, type_rates
+from twin_signalling.receptors import (
+    competence_of,
+    competition,
+    reception_faults,
+    receptors_of,
+)
 
 Float = NDArray[np.float64]
 
@@ -40,10 +47,10 @@ NANOMOLAR_UM3_PER_AMOL = 1e6  # nM·µm³/amol; units.py
 class Secretion(Process):
     """Release by cells of some types, and uptake by receptors, each into the cell's own voxel.
 
-    A gated release is the full rate times r/(r + half_rate), r the world model's expected rate of
-    the gene in this cell as it is now (its individuality, its exposure, its knocked-out genes), floored by
-    the mean of its type.
-    Uptake is first order in the concentration: clearance × receptor competence.
+    A gated release is the full rate times r/(r + half_rate), r the world model's expected rate of the gene (of a
+    factor of two chains, of the scarcer) in this cell as it is now (its individuality, its exposure, its knocked-out
+    genes), floored by the mean of its type.
+    Uptake is first order in the concentration: clearance × receptor competence / what antagonists shift (1 + Σ b/K_B).
     """
 
     class Config(ProcessConfig):
@@ -65,6 +72,12 @@ class Secretion(Process):
     phase: ClassVar[Phase] = Phase.SOURCES
 
     @classmethod
+    def reads_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
+        """Return the concentrations, where antagonists hinder the uptake."""
+        hindered = any(r.antagonists and r.uptake > 0 for r in scenario.signalling.reception)
+        return (CONCENTRATION,) if hindered else ()
+
+    @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
         """Return which substances and genes of the secretions are not known."""
         faults = []
@@ -72,9 +85,11 @@ class Secretion(Process):
             where = f"signalling.secretion[{i}]"
             if secretion.substance not in scenario.substances:
                 faults.append(f"{where}: {unknown_name('substance', secretion.substance, scenario.substances)}")
-            if secretion.gene is not None and secretion.gene not in model.genes:
-                message = unknown_name("gene of the world model", secretion.gene, model.genes)
-                faults.append(f"{where}.gene: {message}")
+            faults += [
+                f"{where}.gene: {unknown_name('gene of the world model', gene, model.genes)}"
+                for gene in secretion.genes
+                if gene not in model.genes
+            ]
         if "exposure" not in scenario.processes:  # which otherwise tells them
             faults += reception_faults(scenario, model)
         return faults
@@ -103,12 +118,13 @@ class Secretion(Process):
             source[view.substances.index(secretion.substance)] += _per_voxel(view, voxel, released)
         for reception in view.scenario.signalling.reception:
             if reception.uptake > 0:
-                cleared = reception.uptake * competence_of(view, reception)
+                cleared = reception.uptake * competence_of(view, reception, receptors_of(view, reception))
+                cleared = cleared / competition(view, reception, view["position"])
                 sink[view.substances.index(reception.substance)] += _per_voxel(view, voxel, cleared)
         return [Rate(SOURCE, source), Rate(SINK, sink)]
 
 
-def release(view: View, secretion: schema.Secretion, dt: float) -> Float:
+def release(view: View, secretion: signalling.Secretion, dt: float) -> Float:
     """Return what each cell releases on average over this tick, (cell,) amol/h."""
     end = np.inf if secretion.end is None else secretion.end
     share = max(0.0, min(end, view.time + dt) - max(secretion.start, view.time)) / dt
@@ -117,12 +133,8 @@ def release(view: View, secretion: schema.Secretion, dt: float) -> Float:
     if share == 0 or len(rows) == 0:
         return released
     released[rows] = secretion.rate * share
-    if secretion.gene is not None:
-        gene = view.model.genes.index(secretion.gene)
-        rate = view.model.expected(view["z"][rows], view.condition(rows), [gene])[:, 0]
-        rate = np.maximum(
-            rate, clamp_factors(view, [gene])[rows, 0] * type_rates(view, [gene])[view["cell_type"][rows], 0]
-        )
+    if secretion.genes:
+        rate = cell_rates(view, [view.model.genes.index(gene) for gene in secretion.genes], rows).min(axis=1)
         released[rows] *= hill(rate, secretion.half_rate)
     return released
 

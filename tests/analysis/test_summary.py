@@ -25,6 +25,8 @@ class Store:
     }
     compartments = ("patch",)
     replicates = 1
+    genes: ClassVar[tuple[str, ...]] = ("ISG15",)
+    events: tuple[str, ...] = ()
 
     def __init__(self, box: tuple[float, float, float], source: float | None, few: int = 3) -> None:
         self.box, self.source, self.few = box, source, few
@@ -52,6 +54,9 @@ class Store:
         kind = "B" if self.source is None else "pDC"
         obs = pd.DataFrame({"cell_type": [kind] * len(y), "alive": True}, index=[str(i) for i in range(len(y))])
         return ad.AnnData(obs=obs, obsm={"spatial": wall})
+
+    def lineage(self, replicate: int, compartment: str) -> pd.DataFrame:
+        return pd.DataFrame({"event": list(self.events)})
 
     @property
     def readouts(self) -> xr.Dataset:
@@ -96,3 +101,30 @@ def test_the_type_with_the_least_support_and_rows_of_few_cells_are_marked(monkey
     assert "    B " in text
     assert "* fewer than 10 cells" in text
     assert "*" not in told(monkeypatch, Store((500.0, 60.0, 60.0), 0.0, few=10))
+
+
+class Growing(Store):
+    """A run in which one type grows and the other dies out."""
+
+    genes: ClassVar[tuple[str, ...]] = ()
+    events = ("birth", "birth", "birth", "birth", "death: apoptosis", "type")
+
+    @property
+    def readouts(self) -> xr.Dataset:
+        numbers = {"n_cells": [[40.0, 3.0], [42.0, 0.0]], "support": [[1.0, 1.0], [1.0, np.nan]]}
+        leading = ("replicate", "time", "compartment", "cell_type")
+        coords = {"replicate": [0], "time": [0.0, 3.0], "compartment": ["patch"], "cell_type": ["B", "Eryth"]}
+        data = xr.Dataset({k: (leading, np.reshape(v, (1, 2, 1, 2))) for k, v in numbers.items()}, coords=coords)
+        radius = (*leading, "column"), np.reshape([[5.0, 4.0], [5.25, np.nan]], (1, 2, 1, 2, 1))
+        return data.assign({"column_mean": radius}).assign_coords(column=["radius"])
+
+
+def test_divisions_deaths_and_columns_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = told(monkeypatch, Growing((500.0, 60.0, 60.0), 0.0))
+    assert "living cells by type" in text
+    assert "divisions: 2" in text
+    assert "death: apoptosis: 1" in text
+    assert "changes of type: 1" in text
+    assert "radius by cell type" in text
+    assert "5.25" in text
+    assert "support" not in text  # there is no transcriptome that could be supported

@@ -141,6 +141,10 @@ def test_every_shipped_scenario_runs(file: Path, tmp_path: Path, request: pytest
             f"compartments.patch.cells.file={data / 'kang2018_pbmc_ifnb.h5ad'}",
             "compartments.patch.cells.count=150",
         ]
+    elif file.stem == "oxygen_spheroid":  # 24 ticks
+        small = ["duration=2.4 h", "observe.every=1.2 h", "observe.cells_every=2.4 h", "execution.commit_every=1.2 h"]
+        small += ["compartments.dish.cells.count=500", "compartments.dish.box=[400 um, 400 um, 400 um]"]
+        small += ["compartments.dish.cells.place.tumour.ball={centre: [200 um, 200 um, 200 um], radius: 80 um}"]
     elif "timeline:" in text:
         small += ["compartments.well.cells.count=40", "timeline.1.at=0 h", "timeline.2.at=30 min"]
     elif "name: none" not in text:

@@ -110,6 +110,74 @@ def test_cells_that_no_luck_could_fit_into_their_region_are_refused(tmp_path: Pa
         check_places(world)
 
 
+IN_BALLS = (
+    "compartments.patch.box=[200 um, 200 um, 100 um]",
+    "compartments.patch.cells.count=200",
+    "compartments.patch.cells.composition={CD14 Mono: 0.6, pDC: 0.2, NK: 0.2}",
+    "compartments.patch.cells.radius={default: 5 um, NK: 4 um}",
+)
+
+
+def test_a_ball_holds_the_types_that_name_it_and_no_other(tmp_path: Path) -> None:
+    ball = "{ball: {centre: [100 um, 100 um, 50 um], radius: 45 um}}"
+    world = world_of(tmp_path, (*IN_BALLS, f"compartments.patch.cells.place={{CD14 Mono: {ball}, pDC: {ball}}}"))
+    _, code, radius, position = place_cells(world, "patch", world.scenario.compartments["patch"], Streams(3, 0, 0))
+    away = np.linalg.norm(position - [100.0, 100.0, 50.0], axis=1)
+    outside = code == world.names["patch"]["cell_type"].index("NK")
+    assert int(outside.sum()) == 40
+    assert (away[~outside] <= 45 - 4.9).all()
+    assert (away[outside] >= 45 + radius[outside] - 1e-9).all()
+    mixed = [away[code == world.names["patch"]["cell_type"].index(t)].mean() for t in ("CD14 Mono", "pDC")]
+    assert mixed[0] == pytest.approx(mixed[1], abs=5 * 10.0 / 40**0.5)
+
+
+def test_a_shell_around_a_ball_leaves_the_ball_to_others(tmp_path: Path) -> None:
+    core, centre = "radius: 35 um", "centre: [100 um, 100 um, 50 um]"
+    place = f"{{CD14 Mono: {{ball: {{{centre}, {core}}}}}, pDC: {{ball: {{{centre}, radius: 50 um, inner: 35 um}}}}}}"
+    world = world_of(tmp_path, (*IN_BALLS, f"compartments.patch.cells.place={place}"))
+    _, code, _, position = place_cells(world, "patch", world.scenario.compartments["patch"], Streams(3, 0, 0))
+    away = np.linalg.norm(position - [100.0, 100.0, 50.0], axis=1)
+    names = world.names["patch"]["cell_type"]
+    assert away[code == names.index("CD14 Mono")].max() <= 35
+    shell = away[code == names.index("pDC")]
+    assert 35 <= shell.min() <= shell.max() <= 50
+    assert away[code == names.index("NK")].min() >= 50
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (
+            "{NK: {ball: {centre: [0 um, 0 um, 120 um], radius: 9 um}}}",
+            r"centre\[2\]: 120 um does not lie inside the box",
+        ),
+        ("{NK: {ball: {centre: [0 um, 0 um, 0 um], radius: 9 um, inner: 9 um}}}", "inner radius 9 um is not below"),
+        ("{NK: {x: [0 um, 9 um], ball: {centre: [0 um, 0 um, 0 um], radius: 9 um}}}", "x, y, z or a ball, not both"),
+        (
+            "{NK: {ball: {centre: [0 um, 0 um, 0 um], radius: 60 um}}, "
+            "pDC: {ball: {centre: [70 um, 0 um, 0 um], radius: 60 um, inner: 20 um}}}",
+            "overlaps the ball of NK: write the same ball for both",
+        ),
+    ],
+)
+def test_a_ball_that_cannot_be_is_told_with_its_key(tmp_path: Path, place: str, words: str) -> None:
+    with pytest.raises(ScenarioError, match=words):
+        check_file(write_tiny(tmp_path), (*IN_BALLS, f"compartments.patch.cells.place={place}"))
+
+
+@pytest.mark.parametrize(
+    ("radius", "words"),
+    [
+        ("20 um", r"place\.CD14 Mono\.ball: 120 cells would fill 1\.87 of the ball.* at most 47 cells"),
+        ("180 um", r"compartments\.patch: 80 cells do not fit into what the balls leave of the box"),
+    ],
+)
+def test_cells_that_do_not_fit_into_or_beside_a_ball_are_refused(tmp_path: Path, radius: str, words: str) -> None:
+    place = f"{{CD14 Mono: {{ball: {{centre: [100 um, 100 um, 50 um], radius: {radius}}}}}}}"
+    with pytest.raises((InputError, ScenarioError), match=words):
+        check_places(world_of(tmp_path, (*IN_BALLS, f"compartments.patch.cells.place={place}")))
+
+
 @pytest.mark.parametrize(
     ("places", "words"),
     [

@@ -195,10 +195,13 @@ def test_what_was_measured_is_supported_and_what_is_unlike_it_is_not() -> None:
     truth = law(3)
     groups, depths = groups_of(truth, 2, dict.fromkeys(range(7), 100))
     family, rates = fit_family(groups, [CYTOKINE], depths)
-    seen, left = (family.support(rates[c], depths[c], CYTOKINE, own=c) for c in (0, 7))
-    stranger = family.support(rates[0], depths[0], Arm((Agent("OTHER", "drug"),)), own=0)
-    assert 1.0 >= seen > left > 0.3
-    assert stranger == 0.0
+    seen, left = (family.evidence(rates[c], depths[c], CYTOKINE, own=c) for c in (0, 7))
+    stranger = family.evidence(rates[0], depths[0], Arm((Agent("OTHER", "drug"),)), own=0)
+    assert seen > 2.0  # standard deviations on the safe side of no effect
+    assert left > 2.0
+    assert stranger == -np.inf
+    shares = [family.explained(rates[c], depths[c], CYTOKINE, own=c) for c in (0, 7)]
+    assert 1.0 >= shares[0] > shares[1] > 0.3
 
 
 def test_related_genes_predict_each_other_where_that_was_seen_to_help() -> None:

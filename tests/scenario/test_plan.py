@@ -51,7 +51,7 @@ def test_the_explanation_names_everything_that_happens(write: Write, good: str) 
         "√(D/λ) = 395 µm",  # sqrt(30 µm²/s · 3600 / ln 2)
         "1 nM is 602 molecules a voxel",
         "toy_feel     every 4 ticks (2 h); reads concentration; writes dose [toy_parts 1.2]",
-        "IFNB through IFNAR1 and IFNAR2 → IFNB1 of the world model: trained at 100 U/mL = 0.02 nM after 6 h",
+        "IFNB through IFNAR1+IFNAR2 → IFNB1 of the world model: trained at 100 U/mL = 0.02 nM after 6 h",
         "turning is uniform",
         "memory: about",
     ):

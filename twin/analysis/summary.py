@@ -8,6 +8,7 @@ from typing import Any
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -111,6 +112,7 @@ def report(path: str | Path) -> str:
             continue
         lines.append(f"\n{compartment}: {int(n.sum())} cells at the end")
         begun = len(lines)
+        lines += _population(run, here, compartment)
         if "response_by_type" in here:
             lines += _table(
                 here["response_by_type"].mean("replicate"),
@@ -148,7 +150,7 @@ def report(path: str | Path) -> str:
         if any(FEW_MARK in line for line in lines[begun:]):
             lines.append(f"  {FEW_MARK} fewer than {FEW} cells")
         lowest = here["support"].min(["replicate", "time"]).to_series().dropna()
-        if len(lowest):
+        if len(lowest) and run.genes:
             lines.append(
                 f"  support of the world model: at least {lowest.min():.2f}, lowest for {lowest.idxmin()} "
                 "(1 = seen often in training, 0 = never)"
@@ -173,6 +175,27 @@ def report(path: str | Path) -> str:
     return "\n".join(lines)
 
 
+def _population(run: Run, here: xr.Dataset, compartment: str) -> list[str]:
+    """Return how the numbers of cells changed, what of, and the means of the columns that are observed."""
+    lines: list[str] = []
+    counts = here["n_cells"].mean("replicate")
+    if not np.allclose(counts, counts.isel(time=0)):
+        lines += _table(
+            counts, "cell_type", "living cells by type", np.full(here.sizes["cell_type"], np.nan), str, "8.0f"
+        )
+    events = pd.concat([run.lineage(i, compartment) for i in range(run.replicates)], ignore_index=True)["event"]
+    for event, n in events.value_counts().sort_index().items():
+        one, what = (
+            (n / 2, "divisions") if event == "birth" else (n, f"changes of {event}" if event == "type" else event)
+        )
+        lines.append(f"  {what}: {one / run.replicates:g}{' a trajectory' if run.replicates > 1 else ''}")
+    for column in here["column"].values if "column_mean" in here else ():
+        values = here["column_mean"].sel(column=column).mean("replicate")
+        left = here["n_cells"].isel(time=-1).mean("replicate").values
+        lines += _table(values, "cell_type", f"{column} by cell type", left, str, "8.3g")
+    return lines
+
+
 def _bins(run: Run) -> Callable[[Any], object]:
     document = run.scenario.get("observe", {}).get("distance", {})
     edges = [str(e) for e in document.get("edges", [])]
@@ -180,7 +203,9 @@ def _bins(run: Run) -> Callable[[Any], object]:
     return dict(zip((float(x) for x in run.readouts["distance"].values), names, strict=True)).get
 
 
-def _table(values: xr.DataArray, axis: str, title: str, n: NDArray[Any], name: Callable[[Any], object]) -> list[str]:
+def _table(
+    values: xr.DataArray, axis: str, title: str, n: NDArray[Any], name: Callable[[Any], object], form: str = "8.2f"
+) -> list[str]:
     """Return rows along `axis`, a few times across; a row without a number is left out."""
     times = values["time"].values
     pick = np.unique(np.round(np.linspace(0, len(times) - 1, min(COLUMNS, len(times)))).astype(int))
@@ -191,7 +216,7 @@ def _table(values: xr.DataArray, axis: str, title: str, n: NDArray[Any], name: C
         if not np.isfinite(numbers).any():
             continue
         cells = f"{n[row]:6.0f}" if np.isfinite(n[row]) else " " * 6
-        shown = "".join(f"{x:8.2f}" if np.isfinite(x) else "       –" for x in numbers)
+        shown = "".join(f"{x:{form}}" if np.isfinite(x) else "       –" for x in numbers)
         mark = FEW_MARK if n[row] < FEW else " "
         lines.append(f"   {mark}{name(label)!s:<18}{cells}{shown}")
     return lines

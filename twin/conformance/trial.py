@@ -193,6 +193,8 @@ def make_view(
         "behaviour": np.zeros((n, len(behaviours.ruled))),
         "apoptosis": np.zeros(n),
         "necrosis": np.zeros(n),
+        "proliferation": np.ones(n),
+        "growth": np.zeros(n),
     }
     near = np.arange(n - 1)
     pairs = (np.ones(2 * len(near)), (np.r_[near, near + 1], np.r_[near + 1, near]))

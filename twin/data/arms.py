@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin.data.agents import AGENTS, to_nanomolar
 from twin.data.columns import (
     CONTROL_WORDS,
     MISSING_WORDS,
@@ -19,6 +18,7 @@ from twin.data.columns import (
     needed_column,
     text_column,
 )
+from twin.data.substances import known_protein, to_nanomolar
 from twin.errors import InputError
 from twin.units import concentration
 
@@ -203,7 +203,7 @@ def _kinds(
 
 def _guess(name: str, text: str, column: str, genes: frozenset[str]) -> str:
     """Return the kind of an agent of which the file tells none: by its name, its column, its dose."""
-    if name in AGENTS:
+    if known_protein(name) is not None:
         return "cytokine"
     if column in ("target_gene", "gene"):
         return "gene"

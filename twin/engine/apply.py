@@ -29,6 +29,7 @@ from twin.state.expression import Expression
 
 Float = NDArray[np.float64]
 
+BOX_MARGIN = 1e-6  # µm; our choice, as in mechanics: a centre on the upper face itself has no voxel
 _SPARSE = (EXPRESSION.name, CLAMP.name, CONTACTS.name)  # ports that are CSR arrays
 
 
@@ -222,7 +223,9 @@ def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Str
         new.radius[here] *= 0.5 ** (1 / 3)
         new.depth[here] *= 0.5
         direction = _directions(axis, mothers, old_ids, streams)
-        new.position[here] += (0.5 - sibling) * direction * new.radius[here][:, None]
+        placed = new.position[here] + (0.5 - sibling) * direction * new.radius[here][:, None]
+        low = np.asarray(home.grid.origin)
+        new.position[here] = np.clip(placed, low, np.maximum(low + home.grid.size - BOX_MARGIN, low))
         for column in cells.columns:
             if column.inherit == "share":
                 new.extra[column.name][here] *= 0.5

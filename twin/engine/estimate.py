@@ -44,7 +44,7 @@ def memory_bytes(scenario: Scenario, n_cells: Mapping[str, int], model: WorldMod
     """
     frames, n_substances = frames_per_commit(scenario), len(scenario.substances)
     cell = CELL_BYTES + 4 * model.latent_size + 16 * len(model.perturbations)
-    entries = EXPRESSED_GENES * (ENTRY_BYTES * (1 + frames) + STORED_BYTES * frames)
+    entries = min(EXPRESSED_GENES, len(model.genes)) * (ENTRY_BYTES * (1 + frames) + STORED_BYTES * frames)
     total = PROCESS_BYTES
     for name, compartment in scenario.compartments.items():
         total += n_cells.get(name, 0) * (entries + cell * (1 + frames))
@@ -52,10 +52,13 @@ def memory_bytes(scenario: Scenario, n_cells: Mapping[str, int], model: WorldMod
     return total
 
 
-def seconds(scenario: Scenario, n_cells: Mapping[str, int], n_processes: int) -> float:
-    """Return how long one replicate takes on one core, s."""
+def seconds(scenario: Scenario, n_cells: Mapping[str, int], transitions: float, others: float) -> float:
+    """Return how long one replicate takes on one core, s.
+
+    transitions, others : steps of the transcriptome and of other processes, per tick on average.
+    """
     every = scenario.observe.cells_every or scenario.observe.every
     cells = sum(n_cells.values())
     voxels = sum(n_voxels(c) for c in scenario.compartments.values()) * len(scenario.substances)
-    tick = cells * (TRANSITION_SECONDS + STEP_SECONDS * n_processes) + voxels * VOXEL_SECONDS
+    tick = cells * (TRANSITION_SECONDS * transitions + STEP_SECONDS * others) + voxels * VOXEL_SECONDS
     return START_SECONDS + scenario.n_ticks * tick + scenario.duration / every * cells * FRAME_SECONDS

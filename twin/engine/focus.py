@@ -38,6 +38,7 @@ def perturbations_named(scenario: Scenario, model: WorldModel) -> list[str]:
     settings of a process.
     """
     named = {r.perturbation for r in scenario.signalling.reception}
+    named |= {s.perturbation for s in scenario.signalling.contact}
     named |= {scenario.observe.response.perturbation} if scenario.observe.response else set()
     for settings in scenario.processes.values():
         named |= set(_words(settings))

@@ -59,12 +59,16 @@ def layout_of(world: World) -> ReadoutLayout:
     of_type = ("compartment", "cell_type")
     variables = [
         Readout("n_cells", of_type, "1", "number of living cells"),
+        Readout("n_dead", of_type, "1", "number of dead bodies"),
         Readout("library_size", of_type, "count", "mean library size"),
         Readout("support", of_type, "1", "how much of what is asked of the model was seen in training"),
     ]
     if observe.genes:
         coords["gene"] = list(observe.genes)
         variables.append(Readout("gene_mean", (*of_type, "gene"), "counts per 10,000", "mean expression"))
+    if observe.columns:
+        coords["column"] = list(observe.columns)
+        variables.append(Readout("column_mean", (*of_type, "column"), "as the column", "mean of living cells"))
     if observe.programs:
         coords["program"] = list(observe.programs)
         variables.append(Readout("program_score", (*of_type, "program"), "1", "mean log1p(CP10k) of a program"))
@@ -182,6 +186,7 @@ def _observe_tissue(
     condition = Condition(cells.id, context, cells.depth, cells.dose, cells.time_since, cells.ec50_factor)
     support = world.model.support(condition)
     names = cells.type_names()
+    columns = cells.arrays() if observe.columns else {}
     gain = span = np.zeros(cells.n)
     if references is not None and observe.response is not None:
         gain = scores[observe.response.program] - references.control[home.name][context]
@@ -189,10 +194,13 @@ def _observe_tissue(
     for i, t in enumerate(types):
         mine = (names == t) & cells.alive
         out["n_cells"][place, i] = mine.sum()
+        out["n_dead"][place, i] = ((names == t) & ~cells.alive).sum()
         if not mine.any():
             continue
         out["library_size"][place, i] = total[mine].mean()
         out["support"][place, i] = support[mine].mean()
+        for k, name in enumerate(observe.columns):
+            out["column_mean"][place, i, k] = columns[name][mine].mean()
         for k, g in enumerate(genes):
             out["gene_mean"][place, i, k] = per_10k[mine, column[g]].mean()
         for k, name in enumerate(programs):

@@ -6,12 +6,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.data.counts import onto_axis
+from twin.engine.places import packed_places
 from twin.engine.world import CODED, UNKNOWN, World, composed
 from twin.errors import InputError
-from twin.kernels.packing import choose_sites, pack_box
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
-from twin.scenario.schema import CellSource, Compartment, MeasuredCells, Region
+from twin.scenario.schema import CellSource, Compartment, MeasuredCells, TableCells
 from twin.state.body import Body
 from twin.state.body import Compartment as Tissue
 from twin.state.cells import Cells, Column
@@ -83,20 +83,17 @@ def place_cells(
     types = world.names[name]["cell_type"]
     if isinstance(source, MeasuredCells):
         code = _codes(world.measured[name].column("cell_type", source.cell_type), types)
+    elif isinstance(source, TableCells):
+        code = _codes(world.placed[name].cell_type, types)
     else:
         code = np.repeat(np.arange(len(types)), composed(name, document, types, world.model))
     radius = _radii(source, code, types)
     if isinstance(source, MeasuredCells) and source.spatial:
         position = _measured_places(world, name, source, grid)
+    elif isinstance(source, TableCells):  # inside the box: checked when the scenario was
+        position = world.placed[name].position - np.asarray(source.origin)
     else:
-        places = streams.stream(f"places in {name}")
-        low = np.asarray(grid.origin)
-        try:
-            sites = pack_box(len(code), radius, low, low + grid.size, places)
-        except InputError as error:
-            raise InputError(f"compartments.{name}: {error}") from error
-        where = f"compartments.{name}.cells.place"
-        position = _assign(sites, code, types, source.place, float(np.prod(grid.size)), where)
+        position = packed_places(name, source, code, radius, types, grid, streams)
     # rows run along the longest edge of the box: neighbours in space are neighbours in memory
     order = np.argsort(position[:, int(np.argmax(grid.size))], kind="stable")
     return order, code[order], radius[order], position[order]
@@ -181,48 +178,6 @@ def _initial(column: Column, n: int) -> Float:
 def _radii(source: CellSource, code: NDArray[np.intp], types: tuple[str, ...]) -> Float:
     default = source.radius.get("default", DEFAULT_RADIUS)
     return np.array([source.radius.get(t, default) for t in types], dtype=np.float64)[code]
-
-
-def _assign(
-    sites: Float, code: NDArray[np.intp], types: tuple[str, ...], place: dict[str, Region], volume: float, where: str
-) -> Float:
-    """Give each cell a site: first the types that have a region of their own, then the others.
-
-    Where too few sites fall into a region, which is the packing's luck, those up to one spacing off it are taken.
-    """
-    if not len(sites):
-        return sites
-    position = np.empty_like(sites)
-    free = np.ones(len(sites), dtype=np.bool_)
-    spacing = (np.sqrt(2.0) * volume / len(sites)) ** (1 / 3)  # µm, of a close packing this dense
-    regional = [types.index(t) for t in place if t in types]
-    for t in regional:
-        cells = np.flatnonzero(code == t)
-        if not len(cells):
-            continue
-        low, high = _corners(place[types[t]])
-        try:
-            near = choose_sites(sites, (low - spacing, high + spacing))
-        except InputError as error:
-            raise InputError(f"{where}.{types[t]}: {error}") from error
-        near = near[free[near]]
-        off = np.linalg.norm(np.maximum(np.maximum(low - sites[near], sites[near] - high), 0.0), axis=1)  # µm
-        nearest = near[np.argsort(off, kind="stable")][: len(cells)]
-        room = int((off <= spacing).sum())
-        if room < len(cells):
-            raise InputError(
-                f"{where}.{types[t]}: {len(cells)} cells do not fit, there is room for {room}; widen the region"
-            )
-        position[cells] = sites[nearest]
-        free[nearest] = False
-    rest = np.flatnonzero(~np.isin(code, regional))
-    position[rest] = sites[np.flatnonzero(free)]
-    return position
-
-
-def _corners(region: Region) -> tuple[Float, Float]:
-    spans = [span if span is not None else (-np.inf, np.inf) for span in (region.x, region.y, region.z)]
-    return np.array([s[0] for s in spans]), np.array([s[1] for s in spans])
 
 
 def _measured_places(world: World, name: str, source: MeasuredCells, grid: Grid) -> Float:

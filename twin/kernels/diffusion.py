@@ -1,40 +1,42 @@
 """Diffusion, decay, release and uptake of substances on a regular grid of cubic voxels.
 
-Everything with constant coefficients (diffusion, decay, sources, walls) is exact in time, by fast
-transforms that diagonalise the seven-point Laplacian. Uptake differs from voxel to voxel and enters
-as an exponential Runge-Kutta term, not by splitting: a split step leaves each voxel's source and
+Every step is exact in time for the grid's equations with rates held over the step, to 1e-8 of the top. Where losses are
+the same everywhere, fast transforms diagonalise the seven-point Laplacian; where uptake differs from voxel to voxel, a
+Chebyshev series of the exponential does (`diffusion_series`); a substance that has settled long before the step
+ends may be given its steady state (`diffusion_steady`). Nothing is split: a split step leaves each voxel's source and
 sink unmixed for a while, and is wrong unless it is shorter than the time to cross a voxel.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
+from twin.errors import RunError
+from twin.kernels.diffusion_modes import CLOSED, Modes, Wall, Walls, modes_of, wall_layers
+from twin.kernels.diffusion_series import passes_needed, phi1, phi2, propagate
+from twin.kernels.diffusion_steady import SETTLED, Balance
+
+__all__ = [
+    "CLOSED",
+    "Diffused",
+    "QuasiSteady",
+    "Wall",
+    "Walls",
+    "decay_length",
+    "diffuse",
+    "diffuse_with_uptake",
+    "measured_decay_length",
+]
+
 Float = NDArray[np.float64]
-Wall = Literal["closed", "periodic"] | float  # no flux; wrapped round; or held at this concentration, nM
-Walls = tuple[Wall, Wall, Wall, Wall, Wall, Wall]  # x low, x high, y low, y high, z low, z high
+QuasiSteady = Literal["auto", "always", "never"]
 
-CLOSED: Walls = ("closed",) * 6
 FLOOR = 1e-3  # of the largest concentration: below it errors count as absolute; our choice
-FIRST_LEFT = 3.0  # error over the first difference: answers that gain only a quarter per doubling; our choice
-SERIES_BELOW = 0.02  # |z| under which φ₂ is summed as a series; our choice, error < 1e-13 on both sides
-
-# What each pair of walls makes of an axis: (transform, its type, offset of the mode number).
-Kind = tuple[str, Literal[2, 4], float]
-PERIODIC: Kind = ("fourier", 2, 0.0)  # it has no types and no offset
-_KINDS: dict[tuple[str, str], Kind] = {
-    ("closed", "closed"): ("cosine", 2, 0.0),
-    ("held", "held"): ("sine", 2, 1.0),
-    ("closed", "held"): ("cosine", 4, 0.5),
-    ("held", "closed"): ("sine", 4, 0.5),
-    ("periodic", "periodic"): PERIODIC,
-}
-Modes = NDArray[Any]  # float64, or complex128 where an axis is periodic
+UNBALANCED = 1e-3  # relative; more is no rounding but a steady state taken too early; our choice
+WORTH = 1000.0  # passes of the series that cost what two steady solutions do; measured at 30³ and 64³ voxels
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,18 @@ class Diffused:
     """What came of a step.
 
     field : (substance, z, y, x) nM, at the end of the step.
-    substeps : (substance,) how many substeps the last answer took.
     error : (substance,) its estimated largest error in time, relative to max(c, FLOOR × largest c).
+    passes : (substance,) passes of the series; 0 where a transform was exact or the steady state was taken.
+    is_steady : (substance,) whether the steady state was taken.
+    mean : (substance, z, y, x) nM, the mean over the step, or None where it was not asked for. What is lost in the
+        step is dt × loss × mean: it balances to rounding, but where "always" took a steady state too early.
     """
 
     field: Float
-    substeps: NDArray[np.intp]
     error: Float
+    passes: NDArray[np.intp]
+    is_steady: NDArray[np.bool_]
+    mean: Float | None = None
 
 
 def diffuse(
@@ -85,8 +92,7 @@ def diffuse(
     Strang, The Discrete Cosine Transform, SIAM Review 41 (1999): the transforms of each pair of walls.
     """
     no_sink = np.zeros_like(field)
-    done = diffuse_with_uptake(field, diffusivity, decay, dt, spacing, no_sink, walls=walls, source=source)
-    return done.field
+    return diffuse_with_uptake(field, diffusivity, decay, dt, spacing, no_sink, walls=walls, source=source).field
 
 
 def diffuse_with_uptake(
@@ -100,43 +106,52 @@ def diffuse_with_uptake(
     walls: Sequence[Walls] | None = None,
     source: Float | None = None,
     tolerance: float = 1e-3,
-    max_substeps: int = 1024,
+    quasi_steady: QuasiSteady | Sequence[QuasiSteady] = "auto",
+    mean: bool = False,
 ) -> Diffused:
     """Advance concentrations by `dt` under ∂c/∂t = D ∇²c − (λ + k) c + s, k varying in space.
 
-    An exponential Runge-Kutta step of second order in time, about the largest k: it keeps a steady
-    state to rounding and no concentration becomes negative, for any `dt`. A uniform k is exact in
-    one step. Else the number of substeps doubles until the error estimated from the last answers is
-    below `tolerance`, or the next doubling would pass `max_substeps`: the caller looks at the error.
+    Exact in time to 1e-8 of the top, for any `dt` and any k. The steady state is taken instead where it is cheaper and
+    what is left of the transient is proved to be below `tolerance`.
 
     Parameters
     ----------
     field, diffusivity, decay, dt, spacing, walls, source : as in `diffuse`. Not modified.
     sink : (substance, z, y, x), k, 1/h, >= 0.
-    tolerance : accepted error, relative to max(c, FLOOR × the largest c of the step).
-    max_substeps : the most substeps per call.
+    tolerance : of the transient that a steady state leaves out, relative to max(c, FLOOR × the largest c of the step).
+    quasi_steady : of all substances or of each: "always": the field is taken as settled; "never".
+    mean : whether the mean over the step is wanted, too.
 
-    Source
+    Raises
     ------
-    Cox and Matthews, Exponential time differencing for stiff systems, J. Comput. Phys. 176 (2002), eq. 22.
+    RunError
+        If a substance that nothing removes should be taken as settled.
     """
-    after = np.empty_like(field)
-    substeps = np.ones(len(field), dtype=np.intp)
-    error = np.zeros(len(field))
-    for i, c in enumerate(field):
-        modes = _modes_of(CLOSED if walls is None else walls[i], c.shape, spacing)
-        given = diffusivity[i] * _inflow(CLOSED if walls is None else walls[i], c.shape, spacing)  # nM/h
-        if source is not None:
-            given = given + source[i]
-        if not c.any() and not given.any():
-            after[i] = 0.0
-            continue
-        step = _Step(modes, c, given, sink[i], float(diffusivity[i]), float(decay[i]), dt)
-        answer = step.march(1)
-        if not step.is_exact:
-            answer, substeps[i], error[i] = _refine(step, answer, tolerance, max_substeps)
-        after[i] = answer
-    return Diffused(after, substeps, error)
+    n = len(field)
+    choices = [quasi_steady] * n if isinstance(quasi_steady, str) else list(quasi_steady)
+    after, middle = np.empty_like(field), np.empty_like(field) if mean else None
+    error, passes, steady = np.zeros(n), np.zeros(n, np.intp), np.zeros(n, np.bool_)
+    for i in range(n):
+        own = CLOSED if walls is None else walls[i]
+        inflow, outflow = wall_layers(own, field.shape[1:], spacing)
+        step = _Step(
+            field[i],
+            diffusivity[i] * inflow + (0.0 if source is None else source[i]),
+            float(diffusivity[i]),
+            decay[i] + sink[i],
+            diffusivity[i] * outflow,
+            dt,
+            spacing,
+            own,
+            modes_of(own, field.shape[1:], spacing),
+        )
+        done = step.done(choices[i], tolerance, mean=mean)
+        if mean:
+            done = step.balanced(done)
+        after[i], error[i], passes[i], steady[i] = done.field, done.error, done.passes, done.is_steady
+        if middle is not None:
+            middle[i] = done.mean
+    return Diffused(after, error, passes, steady, middle)
 
 
 def decay_length(diffusivity: float, decay: float, sink: float = 0.0) -> float:
@@ -171,150 +186,121 @@ def measured_decay_length(profile: Float, x: Float) -> float:
     return -1.0 / slope if slope < 0 else float("nan")
 
 
-def _refine(step: "_Step", coarse: Float, tolerance: float, most: int) -> tuple[Float, int, float]:
-    """Double the substeps until two answers agree: (answer, substeps, estimated error).
+@dataclass(frozen=True)
+class _Done:
+    """The end of one substance's step: see `Diffused`."""
 
-    The differences of successive answers shrink by a factor q (1/4 where the order shows, hardly at
-    all where steps are still too long); what is left is then q/(1 − q) times the last one, and is
-    taken as no less than the difference itself. The first difference has no q yet and counts thrice.
-    """
-    n, before = 1, None
-    while True:
-        n *= 2
-        fine = step.march(n)
-        scale = FLOOR * max(float(fine.max()), float(step.field.max()))
-        difference = float(np.max(np.abs(fine - coarse) / np.maximum(fine, scale)))
-        left = FIRST_LEFT
-        if before is not None:
-            q = min(difference / before, 0.9) if before > 0 else 0.0
-            left = max(q / (1 - q), 1.0)
-        if left * difference <= tolerance or 2 * n > most:
-            return fine, n, left * difference
-        coarse, before = fine, difference
+    field: Float
+    mean: Float | None
+    error: float = 0.0
+    passes: int = 0
+    is_steady: bool = False
 
 
 @dataclass(frozen=True)
-class _Modes:
-    """The transforms along each axis of (z, y, x) under which the Laplacian is a number per mode."""
-
-    shape: tuple[int, ...]
-    kinds: tuple[Kind, ...]
-    laplacian: Float  # 1/µm², <= 0; (z, y, x) of modes
-
-    def _axes(self, kind: Kind) -> tuple[int, ...]:
-        return tuple(axis for axis, own in enumerate(self.kinds) if own == kind)
-
-    def of(self, c: Float) -> Modes:
-        """Return the modes of `c` (z, y, x), complex where an axis is periodic. Overwrites `c`."""
-        out: Modes = c
-        for kind in sorted(set(self.kinds) - {PERIODIC}):
-            transform = scipy.fft.dctn if kind[0] == "cosine" else scipy.fft.dstn
-            out = transform(out, type=kind[1], axes=self._axes(kind), overwrite_x=True, workers=1)
-        if axes := self._axes(PERIODIC):
-            out = scipy.fft.rfftn(out, axes=axes, workers=1)
-        return out
-
-    def back(self, modes: Modes) -> Float:
-        """Return the concentrations (z, y, x) of `modes`, rounding below zero cut off. Overwrites `modes`."""
-        out = modes
-        if axes := self._axes(PERIODIC):
-            shape = [self.shape[axis] for axis in axes]
-            out = scipy.fft.irfftn(out, s=shape, axes=axes, overwrite_x=True, workers=1)
-        for kind in sorted(set(self.kinds) - {PERIODIC}):
-            transform = scipy.fft.idctn if kind[0] == "cosine" else scipy.fft.idstn
-            out = transform(out, type=kind[1], axes=self._axes(kind), overwrite_x=True, workers=1)
-        return np.asarray(np.maximum(out, 0.0, out=out))
-
-
 class _Step:
-    """One substance's step of `dt` hours: what does not depend on the number of substeps."""
+    """One substance's step; arrays are (z, y, x). given : sources and what held walls let in, nM/h."""
 
-    def __init__(
-        self,
-        modes: _Modes,
-        field: Float,
-        given: Float,
-        sink: Float,
-        diffusivity: float,
-        decay: float,
-        dt: float,
-    ) -> None:
-        self.modes, self.field, self.dt = modes, field, dt
-        shift = float(sink.max())
-        self.spared = shift - sink  # 1/h, >= 0: what the uniform sink takes too much
-        self.is_exact = not self.spared.any()
-        self.rate = diffusivity * modes.laplacian - (decay + shift)  # 1/h, <= 0
-        self.field_modes: Modes = modes.of(field.copy())
-        self.given_modes: Modes = modes.of(given)
+    field: Float
+    given: Float
+    diffusivity: float
+    loss: Float
+    outflow: Float
+    dt: float
+    spacing: float
+    walls: Walls
+    modes: Modes
 
-    def march(self, n: int) -> Float:
-        """Return the field after `n` equal substeps, (z, y, x)."""
-        t = self.dt / n
-        z = self.rate * t
-        keep, phi1 = np.exp(z), _phi1(z)
-        once = t * phi1
-        given = once * self.given_modes
-        if self.is_exact:
-            assert n == 1, n
-            return self.modes.back(keep * self.field_modes + given)
-        twice = t * _phi2(z, phi1)
-        c = self.field
-        modes: Modes = self.field_modes.copy()
-        for _ in range(n):
-            spared = self.modes.of(self.spared * c)
-            modes *= keep
-            modes += given
-            modes += once * spared  # the first-order answer
-            change = self.modes.of(self.spared * self.modes.back(modes.copy()))
-            change -= spared
-            change *= twice
-            modes += change
-            c = self.modes.back(modes.copy())
-        return c
+    def done(self, quasi_steady: QuasiSteady, tolerance: float, *, mean: bool) -> _Done:
+        """Return the end of the step, by the cheapest way that is exact enough."""
+        if quasi_steady == "always":
+            return self._settled(mean=mean)
+        if not self.field.any() and not self.given.any():
+            return _Done(np.zeros_like(self.field), np.zeros_like(self.field))
+        if self.diffusivity == 0:
+            return self._still(mean=mean)
+        if self.loss.min() == self.loss.max():
+            return self._even(mean=mean)
+        needed = passes_needed(self.diffusivity, self.modes, self.loss, self.dt)
+        if quasi_steady == "auto" and needed > WORTH and self._may_settle(tolerance):
+            settled = self._settled(mean=mean)
+            if settled.error <= tolerance:
+                return settled
+        after, middle, passes, error = propagate(
+            self.field,
+            self.given,
+            self.diffusivity,
+            self.loss,
+            self.dt,
+            self.spacing,
+            self.walls,
+            self.modes,
+            mean=mean,
+        )
+        after = np.maximum(after, 0.0, out=after)
+        middle = None if middle is None else np.maximum(middle, 0.0, out=middle)
+        return _Done(after, middle, self._relative(error, after), passes)
 
+    def balanced(self, done: _Done) -> _Done:
+        """Return the step with its field or its mean scaled, by less than their errors, so that mass balances.
 
-def _phi1(z: Float) -> Float:
-    """Return (exp(z) − 1)/z for z <= 0."""
-    return np.asarray(np.where(z == 0, 1.0, np.expm1(z) / np.where(z == 0, 1.0, z)))
+        What is there at the end is scaled where it is more than what was lost, else what was lost.
+        """
+        assert done.mean is not None
+        lost = self.dt * float(((self.loss + self.outflow) * done.mean).sum())
+        stays, before = float(done.field.sum()), float(self.field.sum()) + self.dt * float(self.given.sum())
+        factor = (before - lost) / stays if stays > lost else (before - stays) / max(lost, 1e-300)
+        if abs(factor - 1.0) > UNBALANCED:
+            return done
+        if stays > lost:
+            return replace(done, field=done.field * factor)
+        return replace(done, mean=done.mean * factor)
 
+    def _even(self, *, mean: bool) -> _Done:
+        """Return the exact answer where the loss is the same everywhere."""
+        z = self.dt * (self.diffusivity * self.modes.laplacian - self.loss.flat[0])
+        first = phi1(z)
+        field, given = self.modes.of(self.field.copy()), self.modes.of(self.given.copy())
+        after = np.maximum(self.modes.back(np.exp(z) * field + self.dt * first * given), 0.0)
+        middle = self.modes.back(first * field + self.dt * phi2(z, first) * given) if mean else None
+        return _Done(after, middle)
 
-def _phi2(z: Float, phi1: Float) -> Float:
-    """Return (φ₁ − 1)/z for z <= 0."""
-    phi2 = (phi1 - 1) / np.where(z == 0, 1.0, z)
-    small = np.abs(z) < SERIES_BELOW
-    y = z[small]
-    phi2[small] = 1 / 2 + y * (1 / 6 + y * (1 / 24 + y * (1 / 120 + y * (1 / 720 + y / 5040))))
-    return phi2
+    def _still(self, *, mean: bool) -> _Done:
+        """Return the exact answer without diffusion, voxel by voxel."""
+        z = -self.dt * self.loss
+        first = phi1(z)
+        after = np.exp(z) * self.field + self.dt * first * self.given
+        middle = first * self.field + self.dt * phi2(z, first) * self.given if mean else None
+        return _Done(after, middle)
 
+    def _may_settle(self, tolerance: float) -> bool:
+        """Return whether a transient can be below the tolerance, as far as the shortest relaxation tells."""
+        shortest = Balance(self.diffusivity, self.loss, self.modes).shortest()
+        return bool(self.dt > -np.log(tolerance) * shortest)
 
-def _modes_of(walls: Walls, shape: tuple[int, ...], spacing: float) -> _Modes:
-    """Return the transforms for six walls (x low, x high, …) on a grid (z, y, x)."""
-    words = [wall if isinstance(wall, str) else "held" for wall in walls]
-    kinds = tuple(_KINDS[words[2 * i], words[2 * i + 1]] for i in (2, 1, 0))  # z, y, x
-    return _modes(tuple(shape), float(spacing), kinds)
+    def _settled(self, *, mean: bool) -> _Done:
+        """Return the steady state, and how large a transient may be left beside it."""
+        balance = Balance(self.diffusivity, self.loss, self.modes)
+        if balance.is_lossless() or self.diffusivity == 0:
+            raise RunError(
+                "a steady field needs diffusion and a loss (decay, uptake or a held wall), and here is none: "
+                "use quasi_steady: never"
+            )
+        after = balance.solve(self.given)
+        stay = balance.relaxation()
+        change = np.abs(self.field - after)
+        left = float(np.max(change / stay)) * stay * np.exp(-self.dt / float(stay.max()))
+        top = max(float(after.max()), float(self.field.max()), 1e-300)
+        error = float(np.max(left / np.maximum(after, FLOOR * top))) + SETTLED / FLOOR
+        middle = None
+        if mean:  # A (dt × mean) = change − dt × given, the difference of two fields that are each >= 0
+            rest = balance.solve(np.maximum(self.field - after, 0.0)) - balance.solve(
+                np.maximum(after - self.field, 0.0)
+            )
+            middle = np.maximum(after + rest / self.dt, 0.0)
+        return _Done(after, middle, error, is_steady=True)
 
-
-@lru_cache(maxsize=16)
-def _modes(shape: tuple[int, ...], spacing: float, kinds: tuple[Kind, ...]) -> _Modes:
-    """Return the transforms and the Laplacian of each mode, −(2 sin(θ/2)/h)² summed over the axes."""
-    periodic = [axis for axis, kind in enumerate(kinds) if kind[0] == "fourier"]
-    laplacian = np.zeros((1, 1, 1))
-    for axis, (n, (name, _, offset)) in enumerate(zip(shape, kinds, strict=True)):
-        if name == "fourier":  # rfftn keeps half of the modes of its last axis
-            half_angle = np.pi * np.arange(n // 2 + 1 if axis == periodic[-1] else n) / n
-        else:
-            half_angle = np.pi * (np.arange(n) + offset) / (2 * n)
-        along = -((2 * np.sin(half_angle) / spacing) ** 2)
-        laplacian = laplacian + np.expand_dims(along, tuple({0, 1, 2} - {axis}))
-    laplacian.flags.writeable = False
-    return _Modes(shape, kinds, laplacian)
-
-
-def _inflow(walls: Walls, shape: tuple[int, ...], spacing: float) -> Float:
-    """Return what held walls add to ∇²c in the voxels that touch them, (z, y, x), nM/µm²."""
-    inflow = np.zeros(shape)
-    for i, wall in enumerate(walls):
-        if not isinstance(wall, str):
-            face = np.moveaxis(inflow, 2 - i // 2, 0)[-(i % 2)]  # a view: first or last layer
-            face += 2 * float(wall) / spacing**2
-    return inflow
+    def _relative(self, error: float, after: Float) -> float:
+        """Return an error in nM as one relative to max(c, FLOOR × largest c)."""
+        top = max(float(after.max()), float(self.field.max()))
+        return error / (FLOOR * top) if top > 0 else 0.0

@@ -19,6 +19,28 @@ def hill(dose: Float, half: Float | float, exponent: Float | float = 1.0) -> Flo
         return np.asarray(1.0 / (1.0 + (half / np.asarray(dose, np.float64)) ** exponent))
 
 
+def dose_shift(antagonists: Float, constants: Float) -> Float:
+    """Return by how much competitors for one site shift a ligand's dose-response curve: 1 + Σ b/K_B.
+
+    A ligand's effect at c in their presence is that of c / shift without them; the maximum stays.
+
+    Parameters
+    ----------
+    antagonists : (cell, antagonist), >= 0, in the unit of `constants`.
+    constants : (antagonist,), equilibrium constants K_B, > 0.
+
+    Returns
+    -------
+    (cell,), >= 1; 1 where there is no antagonist.
+
+    Source
+    ------
+    Gaddum, The quantitative effects of antagonistic drugs, J Physiol 89 (1937), 7P; Arunlakshana and Schild, Some
+    quantitative uses of drug antagonists, Br J Pharmacol 14 (1959), 48-58, equation 1.
+    """
+    return np.asarray(1.0 + (antagonists / constants).sum(axis=1))
+
+
 def gate_receptor(type_rates: Float, factors: Float, cell_type: NDArray[np.integer], detection: float) -> Float:
     """Return each cell's receptor competence in [0, 1]: the scarcest subunit limits.
 

@@ -20,6 +20,7 @@ from twin.model.groups import Summary, dispersion, levels, rates
 from twin.model.kriging import LEVEL, RATE, Fit, Groups, Settings, fit, left_out
 from twin.model.likeness import NO_FEATURES, Features, Likeness
 from twin.model.logmean import LogMean
+from twin.model.trials import CONTEXT, GROUP, NO_TRIALS, TREATMENT, Trials, tried
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -48,7 +49,7 @@ class EffectFamily:
     profiles : (context, similar gene) control levels; similar : (similar gene,) index into `genes`.
     arms : what was done; row_context, row_arm : (row,) which group each treated row is.
     phi : (gene,) dispersion. level, rate : the two processes; rate None where only the treatment varies.
-    precision : (row, row) (K + λ I)⁻¹ of the treated rows, for support.
+    precision : (row, row) (K + λ I)⁻¹ of the treated rows. trials : what leaving out each of them shows, for support.
     near : (context, context) K_c. A context may be one donor's cells of a type, then donors are part of it.
     """
 
@@ -65,6 +66,7 @@ class EffectFamily:
     rate: Fit | None
     near: Float
     precision: Float
+    trials: Trials = NO_TRIALS
 
     def kernel(self, alike: Float, arms: Sequence[Arm], features: Features, settings: Settings, own: int = -1) -> Float:
         """Return (ρ + K_c) ∘ K_A of one context's queries, (arm, treated row).
@@ -103,17 +105,37 @@ class EffectFamily:
         shift[~kernel.any(axis=1)] = 0.0  # nothing like it was measured: no saturation without an effect
         return np.where(known, shift, 0.0)
 
-    def support(self, rate: Float, depths: Float, arm: Arm, features: Features = NO_FEATURES, own: int = -1) -> float:
+    def explained(self, rate: Float, depths: Float, arm: Arm, features: Features = NO_FEATURES, own: int = -1) -> float:
         """Return the share of an effect's prior variance that the measured groups explain, [0, 1].
 
         k^T (K + λ I)⁻¹ k / k(q, q), λ the median over genes of noise over signal (Rasmussen and Williams, eq. 2.26).
         """
-        known = np.isfinite(rate)
-        control = LogMean(depths).forward(np.where(known, rate, 1e-4), self.phi)
-        alike = self.likeness_to(control, known)
-        k = self.kernel(alike, [arm], features, LEVEL, own)[0]
+        k = self._asked(rate, depths, arm, features, own)
         itself = (LEVEL.common + 1.0 + NUGGET) * float(self.likeness.kernel([arm], [arm], features)[0, 0])
         return float(np.clip(k @ self.precision @ k / max(itself, 1e-12), 0.0, 1.0))
+
+    def evidence(self, rate: Float, depths: Float, arm: Arm, features: Features = NO_FEATURES, own: int = -1) -> float:
+        """Return how far an effect is on the safe side of none (`twin.model.trials`); −∞: it is like none measured.
+
+        Judged by the groups of the same treatment that were left out where there are two or more, else by all, as
+        their treatments are alike. NaN: none could be left out.
+        """
+        k = self._asked(rate, depths, arm, features, own)
+        if not k.any():
+            return -np.inf
+        here = self.row_context == own
+        same = np.array([a.key == arm.key for a in self.arms], np.bool_)[self.row_arm]
+        if same.sum() == 1 and (same & here).any():
+            return self.trials.measured(k, int(np.flatnonzero(same)[0])) if len(self.trials.noise) else float("nan")
+        weight = same.astype(np.float64)
+        if same.sum() < 2:
+            weight = self.likeness.kernel([arm], self.arms, features)[0, self.row_arm]
+        return self.trials.evidence(k, weight, TREATMENT if not same.any() else GROUP if here.any() else CONTEXT)
+
+    def _asked(self, rate: Float, depths: Float, arm: Arm, features: Features, own: int) -> Float:
+        known = np.isfinite(rate)
+        control = LogMean(depths).forward(np.where(known, rate, 1e-4), self.phi)
+        return np.asarray(self.kernel(self.likeness_to(control, known), [arm], features, LEVEL, own)[0])
 
     def moved(self, genes: Index, contexts: Mapping[int, int]) -> "EffectFamily":
         """Return the family on another axis: genes (new gene,) index on the old one; contexts: old to new index."""
@@ -219,6 +241,9 @@ def fit_family(
     treated_variance = level_variance[~control]
     noise = np.median(treated_variance / level_fit.signal, axis=1) if len(row_arm) else np.zeros(0)
     precision = np.linalg.inv(kernel(LEVEL) + np.diag(noise)) if len(row_arm) else np.zeros((0, 0))
+    donors = np.array([donor for _, donor in units], dtype=np.intp)
+    left = donors[row_context] if (donors >= 0).any() else row_context  # a donor is left out with all contexts
+    trials = tried(level, kernel(LEVEL), level_fit.signal, level_fit.weight, (row_arm, left))
     family = EffectFamily(
         genes,
         tuple(context for context, _ in units),
@@ -233,6 +258,7 @@ def fit_family(
         rate_fit,
         near,
         np.asarray(precision),
+        trials,
     )
     return family, np.stack(controls)
 

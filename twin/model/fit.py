@@ -1,26 +1,28 @@
 """From measured cells to a world model: measured tables, training, priors, calibration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twin.data.agents import AGENTS, DEFAULT_EC50_SHARE
 from twin.data.counts import held_out
 from twin.data.experiment import Experiment
+from twin.data.substances import DEFAULT_EC50_SHARE, Known, known_protein
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.backbones.fitting import fit_tokens
 from twin.model.backbones.sizes import configuration
 from twin.model.backbones.world import Names, TokenWorldModel
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
-from twin.model.groups import dispersion, summarise
+from twin.model.extension import BORROWED
+from twin.model.groups import USUAL_DISPERSION, dispersion, summarise
 from twin.model.likeness import NO_FEATURES, Features
-from twin.model.masked import BORROWED, Knowledge, MaskedDiffusion, ModelCard
+from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
 from twin.model.measured import Measured, measure, treatments_of
 from twin.model.network import LEAST_RATE, LatentNetwork, NetworkConfig
+from twin.model.shapes import set_shapes
 from twin.model.training import Runtime, Step, TrainingCells, TrainingConfig, batch_of, batches, train
 
 CALIBRATION_CELLS = 128  # sampled a context to calibrate library sizes; our choice
@@ -38,7 +40,7 @@ def perturbations_of(data: Experiment) -> tuple[Perturbation, ...]:
         doses = [a.dose for a in agents if np.isfinite(a.dose)]
         times = {arm.time for arm in alone or (data.arms[i] for i in mine) if np.isfinite(arm.time)}
         reference = max(doses, default=float("nan"))
-        known = AGENTS.get(name)
+        known = known_protein(name)
         rows = np.isin(data.arm, mine)
         seen = np.bincount(data.context[rows], minlength=len(data.contexts))
         found.append(
@@ -48,13 +50,20 @@ def perturbations_of(data: Experiment) -> tuple[Perturbation, ...]:
                 reference=reference,
                 reference_text=next((a.dose_text for a in agents if a.dose == reference), agents[0].dose_text)
                 or "unknown",
-                ec50=known.ec50 if known else DEFAULT_EC50_SHARE * min(doses, default=float("nan")),
+                ec50=_half_effect(known, doses),
                 hill=known.hill if known else 1.0,
                 times=tuple(sorted(times)),
                 cells={data.contexts[c].name: int(n) for c, n in enumerate(seen) if n},
             )
         )
     return tuple(found)
+
+
+def _half_effect(known: Known | None, doses: Sequence[float]) -> float:
+    """Return an EC50, nM: the table's, else a share of the least trained dose."""
+    if known is not None and known.ec50 is not None:
+        return known.ec50
+    return DEFAULT_EC50_SHARE * min(doses, default=float("nan"))
 
 
 def training_cells(data: Experiment, model: MaskedDiffusion | None = None) -> TrainingCells:
@@ -137,27 +146,34 @@ def starting_network(
 ) -> LatentNetwork:
     """Return a network whose tables hold what was measured: rates, depths, dispersions."""
     torch.manual_seed(seed)
-    net = LatentNetwork(NetworkConfig(n_genes=len(data.genes), n_contexts=len(data.contexts), **(sizes or {})))
+    counted = {"n_genes": len(data.genes), "n_contexts": len(data.contexts), "n_assays": int(measured.assay.max()) + 1}
+    net = LatentNetwork(NetworkConfig(**counted, **(sizes or {})))
     net.log_rate.copy_(torch.from_numpy(measured.log_rate))
     net.log_rest.copy_(torch.from_numpy(measured.log_rest))
     net.depth_law.copy_(torch.from_numpy(measured.depth_law))
+    net.assay.copy_(torch.from_numpy(measured.assay))
+    log_theta = np.log(_theta(data, range(len(data.contexts))))
     with torch.no_grad():
-        net.log_theta.copy_(torch.from_numpy(np.log(_theta(data))))
+        net.log_theta.copy_(torch.from_numpy(log_theta))
+    for a in range(net.config.n_assays if net.config.n_assays > 1 else 0):
+        own = np.log(_theta(data, np.flatnonzero(measured.assay == a)))
+        net.assay_theta[a] = torch.from_numpy(own - log_theta)
     return net
 
 
-def _theta(data: Experiment) -> NDArray[np.float64]:
-    """Return each gene's negative-binomial θ within contexts, by moments over control cells, (gene,).
+def _theta(data: Experiment, contexts: Iterable[int]) -> NDArray[np.float64]:
+    """Return each gene's negative-binomial θ within some contexts, by moments over control cells, (gene,).
 
     z takes up a part of the variance, so the estimate is a start, and a low one.
     """
     groups = []
-    for c in range(len(data.contexts)):
+    for c in contexts:
         for f in data.contexts[c].files:
             rows = np.flatnonzero((data.context == c) & (data.arm < 0) & (data.file == f))
             if len(rows):
                 groups.append(summarise(data.counts[rows], data.measured[f], data.depth[rows]))
-    return np.asarray(np.clip(1.0 / dispersion(groups), 0.2, 50.0))
+    phi = dispersion(groups) if groups else np.full(len(data.genes), USUAL_DISPERSION)
+    return np.asarray(np.clip(1.0 / phi, 0.2, 50.0))
 
 
 def fit(
@@ -214,6 +230,7 @@ def fit(
         train(net, cells, training, runtime=runtime, state_file=state_file, on_step=on_step, on_note=on_note)
     net.eval()
     set_priors(net, cells)
+    set_shapes(model, seen)
     return calibrate(MaskedDiffusion(net, knowledge, card))
 
 
@@ -221,7 +238,7 @@ def _sizes_of(start: MaskedDiffusion | None) -> dict[str, int]:
     if start is None:
         return {}
     config = start.net.config.model_dump()
-    return {k: v for k, v in config.items() if k not in ("n_genes", "n_contexts")}
+    return {k: v for k, v in config.items() if k not in ("n_genes", "n_contexts", "n_assays")}
 
 
 def warm(net: LatentNetwork, genes: Sequence[str], start: MaskedDiffusion) -> None:

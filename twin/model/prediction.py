@@ -9,9 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from twin.data.agents import to_nanomolar
 from twin.data.columns import Columns
 from twin.data.counts import CountData, checked_counts, is_control, onto_axis
+from twin.data.substances import to_nanomolar
 from twin.errors import InputError, UnknownNameError
 from twin.kernels.random import Streams
 from twin.model.condition import Condition, Counts, Float, Perturbation

@@ -3,32 +3,28 @@
 Every quantity is text with a unit in the file and a number in the units of `twin.units` here.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from twin.data.substances import Known, known_substances
+from twin.errors import unknown_name
+from twin.scenario.document import Document
+from twin.scenario.signalling import Complexes, Reception, Signalling
 from twin.scenario.timeline import Event
 from twin.units import (
-    Clearance,
     Concentration,
     ConcentrationText,
     Diffusivity,
-    Hours,
     Micrometres,
     MolarMass,
     PerHour,
     Position,
     PositiveHours,
-    SecretionRate,
     Solubility,
     SpecificActivity,
+    round12,
 )
-
-
-class Document(BaseModel):
-    """Frozen, and a key that is not known is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class WorldModelChoice(Document):
@@ -44,12 +40,41 @@ class WorldModelChoice(Document):
         return self
 
 
+class Ball(Document):
+    """A ball of cells, or a shell; what sticks out of the box is cut off."""
+
+    centre: tuple[Position, Position, Position]
+    radius: Micrometres
+    inner: Micrometres | None = Field(None, description="Of a shell: the radius of its hollow.")
+
+    @model_validator(mode="after")
+    def _has_a_thickness(self) -> Self:
+        if self.inner is not None and self.inner >= self.radius:
+            raise ValueError(f"the inner radius {self.inner:g} um is not below the radius {self.radius:g} um")
+        return self
+
+    def overlaps(self, other: Self) -> bool:
+        """Say whether two balls or shells share more than their surfaces."""
+        apart = float(sum((a - b) ** 2 for a, b in zip(self.centre, other.centre, strict=True)) ** 0.5)
+        hollow = other.inner or 0.0
+        nearest = max(apart - other.radius, hollow - apart, 0.0)  # µm, of the other's points from this centre
+        slack = 1e-9 * self.radius
+        return nearest < self.radius - slack and apart + other.radius > (self.inner or 0.0) + slack
+
+
 class Region(Document):
-    """A part of the box: what is not given is not limited."""
+    """A part of the box: what is not given is not limited. Or a ball in it, which other types stay out of."""
 
     x: tuple[Position, Position] | None = None
     y: tuple[Position, Position] | None = None
     z: tuple[Position, Position] | None = None
+    ball: Ball | None = None
+
+    @model_validator(mode="after")
+    def _ball_or_block(self) -> Self:
+        if self.ball is not None and (self.x, self.y, self.z) != (None, None, None):
+            raise ValueError("give x, y, z or a ball, not both")
+        return self
 
 
 class CellSource(Document):
@@ -88,13 +113,24 @@ class MeasuredCells(CellSource):
     spatial: bool = Field(False, description="Take the places of the cells from obsm['spatial'] (µm).")
 
 
+class TableCells(CellSource):
+    """Cells whose types and places stand in a table, PhysiCell's cells.csv; the world model draws transcriptomes."""
+
+    source: Literal["table"]
+    file: str = Field(description="Text with the columns x, y, z (um) and type, beside the scenario.")
+    types: tuple[str, ...] = Field((), description="Names of the types that the table counts from 0.")
+    origin: tuple[Position, Position, Position] = Field(
+        (0.0, 0.0, 0.0), description="Where the box's lower corner lies in the coordinates of the table."
+    )
+
+
 class Compartment(Document):
     """One tissue, organoid or pool: a box of cells and fields."""
 
     organ: str = Field("tissue", description="What it is part of; the top of its tree of groups.")
     box: tuple[Micrometres, Micrometres, Micrometres] = Field(description="Edges along x, y, z.")
     spacing: Micrometres = Field(10.0, description="Edge of a voxel of the concentration fields.")
-    cells: Annotated[SampledCells | MeasuredCells, Field(discriminator="source")]
+    cells: Annotated[SampledCells | MeasuredCells | TableCells, Field(discriminator="source")]
 
 
 WallChoice = Literal["closed", "periodic"] | ConcentrationText
@@ -119,9 +155,27 @@ class Walls(Document):
         return self
 
 
+FROM_TABLE = {  # what the built-in table can fill in, and the unit that it has there
+    "diffusivity": "um^2/h",
+    "half_life": "h",
+    "molar_mass": "g/mol",
+    "specific_activity": "U/mg",
+    "solubility": "nM/mmHg",
+}
+
+
+def _table_stands_for_diffusivity(schema: dict[str, Any]) -> None:
+    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["from_table"]}]
+
+
 class Substance(Document):
     """A soluble factor."""
 
+    model_config = ConfigDict(json_schema_extra=_table_stands_for_diffusivity)
+
+    from_table: str | None = Field(
+        None, description="A name of the built-in table, like IL2: what is not written here is taken from there."
+    )
     diffusivity: Diffusivity
     half_life: PositiveHours | None = Field(None, description="Of decay in the medium; or give decay.")
     decay: PerHour | None = None
@@ -130,6 +184,36 @@ class Substance(Document):
     solubility: Solubility | None = Field(None, description="Of a gas, so that its amounts can be given in mmHg.")
     initial: ConcentrationText | None = Field(None, description="Everywhere at the start.")
     walls: Walls = Walls()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_from_the_table(cls, given: object) -> object:
+        if not isinstance(given, dict) or not isinstance(given.get("from_table"), str):
+            return given
+        name, table = given["from_table"], known_substances()
+        if name not in table:
+            raise ValueError(unknown_name("substance of the built-in table", name, table))
+        filled = dict(given)
+        for key, unit in FROM_TABLE.items():
+            value = getattr(table[name], key)
+            if value is not None and not (key == "half_life" and "decay" in given):
+                filled.setdefault(key, f"{value!r} {unit}")
+        return filled
+
+    @property
+    def known(self) -> Known | None:
+        """Return the table's entry, where this substance is taken from it."""
+        return None if self.from_table is None else known_substances()[self.from_table]
+
+    @property
+    def taken(self) -> dict[str, str]:
+        """Return the values that are the table's, each with its source."""
+        known = self.known
+        if known is None:
+            return {}
+        values = {key: getattr(known, key) for key in FROM_TABLE}
+        same = (key for key, value in values.items() if value is not None and getattr(self, key) == round12(value))
+        return {key: known.sources[key] for key in same}
 
     @model_validator(mode="after")
     def _one_word_for_decay(self) -> Self:
@@ -140,51 +224,6 @@ class Substance(Document):
     def nanomolar(self, amount: Concentration, name: str) -> float:
         """Return an amount of this substance in nM; ValueError where what the conversion needs is not given."""
         return amount.to_nanomolar(self.molar_mass, self.specific_activity, name, self.solubility)
-
-
-class Secretion(Document):
-    """Cells of some types release a substance at a fixed or a gene-gated rate."""
-
-    substance: str
-    by: tuple[str, ...] = Field(min_length=1, description="Cell types.")
-    rate: SecretionRate = Field(description="Of one cell, at full gate.")
-    gene: str | None = Field(None, description="Gate: the model's expected rate of this gene.")
-    half_rate: float = Field(1.0, gt=0, description="Expected counts per 10,000 at which the gate is half.")
-    start: Hours = 0.0
-    end: Hours | None = None
-
-    @model_validator(mode="after")
-    def _ends_after_it_starts(self) -> Self:
-        if self.end is not None and self.end <= self.start:
-            raise ValueError(f"ends at {self.end:g} h, but starts at {self.start:g} h")
-        return self
-
-
-class Reception(Document):
-    """Cells take a substance up and feel it as a perturbation of the world model."""
-
-    substance: str
-    perturbation: str | None = Field(None, description="Of the world model; without it, only uptake.")
-    receptor: tuple[str, ...] = Field((), description="Subunits, gene symbols; the scarcest one limits.")
-    uptake: Clearance = Field(0.0, description="Volume cleared by one cell at full competence.")
-    detection: float = Field(
-        1e-3, ge=0, description="A subunit expected below this (counts per 10,000) in a type is not there."
-    )
-    competence: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
-        default_factory=dict, description="Fixed receptor competence by cell type, instead of the model's."
-    )
-    ec50: ConcentrationText | None = Field(
-        None,
-        description="Local concentration of half effect: the model's whole dose axis, the trained dose "
-        "included, is scaled by it (a relative potency). Without it: the model's own.",
-    )
-
-
-class Signalling(Document):
-    """Who releases what, and who notices."""
-
-    secretion: tuple[Secretion, ...] = ()
-    reception: tuple[Reception, ...] = ()
 
 
 class Rule(Document):
@@ -229,6 +268,9 @@ class Observe(Document):
     every: PositiveHours = 1.0
     cells_every: PositiveHours | None = Field(None, description="Whole cells; without it, as `every`.")
     genes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = Field(
+        (), description="Numbers of the cells themselves, mean by type: radius, depth, or a column of a process."
+    )
     programs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     response: Response | None = None
     distance: Distance | None = None
@@ -270,3 +312,10 @@ class Scenario(Document):
     def n_ticks(self) -> int:
         """How many ticks the run has."""
         return round(self.duration / self.tick)
+
+    def complexes(self, reception: Reception) -> Complexes:
+        """Return a substance's receptors: those that are written, else the table's; () where any cell receives it."""
+        if reception.written is not None:
+            return reception.written
+        substance = self.substances.get(reception.substance)
+        return substance.known.receptors if substance is not None and substance.known is not None else ()
