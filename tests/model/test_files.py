@@ -110,7 +110,7 @@ def drop(name: str) -> Callable[[Path], None]:
 
 def an_old_format(folder: Path) -> None:
     config = folder / "config.json"
-    config.write_text(config.read_text().replace('"format": 2', '"format": 1'))
+    config.write_text(config.read_text().replace('"format": 3', '"format": 2'))
 
 
 def an_unknown_arm(folder: Path) -> None:
@@ -128,6 +128,9 @@ def an_unknown_arm(folder: Path) -> None:
         (cut("rates.which"), "rates.which has shape"),
         (cut("rates.value"), "rates.value has shape"),
         (drop("rates.value"), "rates.value is missing"),
+        (cut("assay_theta"), "assay_theta has shape"),
+        (drop("assay_value"), "assay_value is missing"),
+        (with_tensors(lambda t: t["net.assay"].fill_(3)), "net.assay: assay 3 does not exist: there are 1"),
         (cut("rates.measured"), "list of genes 0 does not exist: there are 0"),
         (with_tensors(lambda t: t["family.0.genes"].fill_(500)), "family 0: gene 500 does not exist"),
         (an_unknown_arm, "treatment 0: arm 7 does not exist: there are 1"),

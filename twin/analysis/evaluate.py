@@ -28,7 +28,7 @@ from twin.analysis.protocol.support import (
 )
 from twin.analysis.protocol.table import Table, to_json
 from twin.analysis.protocol.task import Predictor
-from twin.analysis.sampling import NAME, Sampler, few_steps
+from twin.analysis.sampling import AROUND, NAME, Sampler, few_steps
 from twin.data.experiment import Experiment
 from twin.errors import InputError, UnknownNameError
 from twin.model.contract import WorldModel
@@ -161,7 +161,8 @@ def evaluate_recipe(
 
     support = support_of(tables, EXPECTED)
     if generate:
-        tables.append(generation_table({NAME: Sampler(drawing)}, folder=folder, seeds=seeds, on_row=told))
+        generators = {NAME: Sampler(drawing), AROUND: Sampler(drawing, around=True)}
+        tables.append(generation_table(generators, folder=folder, seeds=seeds, on_row=told))
     if rounds:
         tables.append(few_steps(drawing, SETS[0], folder=folder, seeds=seeds[:1], on_row=told))
     return Evaluation(tuple(tables), support)
