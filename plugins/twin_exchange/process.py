@@ -41,7 +41,8 @@ class Exchange(Process):
 
     dρ/dt = S (ρ* − ρ) V/V_voxel − U ρ V/V_voxel + E/V_voxel with the behaviours "<substance> secretion" S,
     "<substance> secretion target" ρ*, "<substance> uptake" U and "<substance> export" E of a cell of volume V. The
-    field's step takes them all at once, without splitting. The dead neither secrete nor export, and take up a tenth.
+    field's step takes them all at once, without splitting. The dead secrete and export only what rules that apply
+    to the dead make them, and take up a tenth.
     """
 
     class Config(ProcessConfig):
@@ -122,9 +123,9 @@ class Exchange(Process):
                     shape,
                     spacing,
                     uptake=uptake,
-                    secretion=secretion * alive,
+                    secretion=secretion,
                     target=target,
-                    export=export * alive,
+                    export=export,
                 )
                 if name in counted:
                     updates.append(Rate(clearance_of(name), uptake * volume))
@@ -141,7 +142,7 @@ def _behaviours_of(view: View, name: str) -> tuple[Float, Float, Float, Float] |
     words = [f"{name} {word}" for word in WORDS]
     if not any(word in view.behaviours.given or word in view.behaviours.ruled for word in words):
         return None
-    values = [view.behaviour(word) for word in words]
+    values = [_of_the_dead_too(view, word) for word in words]
     for word, value in zip(words, values, strict=True):
         if (value < -ROUNDING * np.max(np.abs(value), initial=0.0)).any() or not np.isfinite(value).all():
             cell = int(np.argmin(np.where(np.isfinite(value), value, -np.inf)))
@@ -151,6 +152,15 @@ def _behaviours_of(view: View, name: str) -> tuple[Float, Float, Float, Float] |
             )
     secretion, target, uptake, export = (np.maximum(value, 0.0) for value in values)
     return secretion, target, uptake, export
+
+
+def _of_the_dead_too(view: View, word: str) -> Float:
+    """Return a behaviour of each cell; of what a body gives off, only by how far rules raise it from its base."""
+    value = view.behaviour(word)
+    if word.endswith((" secretion", " export")):
+        base = view.behaviours.base(word, view.names["cell_type"])[view["cell_type"]]
+        value = np.where(view["alive"], value, np.maximum(value - base, 0.0))
+    return value
 
 
 def _value_faults(scenario: Scenario) -> Iterator[str]:

@@ -7,7 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.interop.projects import ATTACK, CELL, KILLER, LIFE, MOTILITY, OXYGEN, RULES, TUMOUR, write_project
+from tests.interop.projects import (
+    ATTACK,
+    CELL,
+    KILLER,
+    LIFE,
+    MOTILITY,
+    OXYGEN,
+    RULES,
+    SECRETION,
+    TUMOUR,
+    write_project,
+)
 from twin import registry
 from twin.engine.loop import advance
 from twin.engine.plan import check_file
@@ -211,6 +222,23 @@ def test_what_has_no_counterpart_is_told_with_its_place(tmp_path: Path) -> None:
     assert "migration speed" in told(made, "not carried over", "a: initial_parameter_distributions")
     assert "C++ is not read" in told(made, "not carried over", "custom_modules")
     assert told(made, "not carried over", "PhysiPKPD_profiles")
+
+
+def test_fast_substances_settle_within_a_tick_and_slow_ones_are_followed(tmp_path: Path) -> None:
+    diffusion = imported(tmp_path).document["processes"]["diffusion"]
+    assert diffusion == {"quasi_steady": {"oxygen": "always"}}  # 38 mmHg at its walls; the chemokine's are closed
+
+
+def test_rules_bring_the_processes_that_they_need(tmp_path: Path) -> None:
+    rules = "a,intracellular oxygen,decreases,apoptosis,0,5,4,0\na,damage,increases,apoptosis,0.1,5,8,0\n"
+    uptake = LIFE + SECRETION
+    kind = CELL.format(name="a", number=0, more="", phenotype=uptake, custom="")
+    processes = imported(tmp_path, definitions=kind, rules=rules, cells=None).document["processes"]
+    assert {"internalisation", "interactions", "rules"} <= set(processes)
+    rules = "a,contact with BM,decreases,apoptosis,0,5,4,0\na,oxygen,increases,asymmetric division to a,1,5,4,0\n"
+    made = import_project(write_project(tmp_path / "other", definitions=kind, rules=rules, cells=None), "made")
+    assert "no process brings" in told(made, "not carried over", "cell_rules.csv, line 1")
+    assert "mother's type" in told(made, "not carried over", "cell_rules.csv, line 2")
 
 
 def test_nothing_that_is_read_is_told_as_left_out(tmp_path: Path) -> None:

@@ -58,6 +58,27 @@ def test_the_dead_neither_secrete_nor_export_and_take_up_a_tenth() -> None:
     assert given["sink"].sum() == pytest.approx(DEAD_UPTAKE * 600 * VOLUME / VOXEL)
 
 
+def test_the_dead_secrete_what_rules_that_apply_to_them_raise() -> None:
+    scenario = scenario_of(
+        rules=[
+            {
+                "cell_type": "Monocyte",
+                "signal": "dead",
+                "response": "increases",
+                "behaviour": "IFNB1 secretion",
+                "saturation": "3 /min",
+                "half_max": 0.5,
+                "applies_to_dead": True,
+            }
+        ]
+    )
+    raised = np.array([[0.0], [60.0], [0.0], [60.0]])  # 1/h, by which rules have raised the secretion of 2 /min
+    alive = np.array([True, False, False, True])
+    view = make_view(scenario, types=(1, 1, 1, 1), alive=alive, rates={"behaviour": raised})
+    rate = np.array([120, 60, 0, 180]) * VOLUME / VOXEL  # a body does not secrete by itself
+    np.testing.assert_allclose(exchanged(view)["source"][0, 1, 2, :4], 5 * rate)
+
+
 def test_a_field_with_one_cell_follows_the_law_exactly() -> None:
     """One voxel, one cell: ρ goes to (S ρ* + E/V)/(S + U) at the rate (S + U) V/V_voxel."""
     behaviours = {

@@ -65,7 +65,7 @@ SIGNALS: tuple[Signal, ...] = (
         "What the cell holds of it, by its volume.",
         "internal_{substance}",
         "nM",
-        "exchange",
+        "internalisation",
     ),
     Signal("{substance} gradient", "gradient", "Steepness of its concentration where the cell is."),
     Signal("pressure", "number", "How hard neighbours press, in PhysiCell's unit.", "pressure", "1", "mechanics"),

@@ -174,9 +174,9 @@ def exposure_start(run: Run) -> float | None:
 
 
 def measured_until(run: Run) -> float | None:
-    """Return the time (h) up to which the model's training data reach, None where not known."""
+    """Return the time (h) up to which the model's training data reach, None where not known or nothing was trained."""
     last, start = run.attrs.get("last_measured_time_h"), exposure_start(run)
-    return None if last is None or start is None else start + float(last)
+    return start + float(last) if last and start is not None else None
 
 
 def read_view(

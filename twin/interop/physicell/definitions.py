@@ -38,7 +38,6 @@ BY_TYPE = (
     ("cell_interactions/fusion_rates/fusion_rate", "fuse to {}"),
     ("cell_interactions/immunogenicities/immunogenicity", "immunogenicity to {}"),
     ("cell_transformations/transformation_rates/transformation_rate", "transform to {}"),
-    ("cycle/standard_asymmetric_division/asymmetric_division_probability", "asymmetric division to {}"),
     ("mechanics/cell_adhesion_affinities/cell_adhesion_affinity", "adhesive affinity to {}"),
 )
 USUAL = {"immunogenicity to {}": 1.0, "adhesive affinity to {}": 1.0}  # values that need not be written; others 0
@@ -246,6 +245,11 @@ def _own_numbers(definition: Definition, made: CellType, report: Report) -> None
 
 def _not_ours(definition: Definition, report: Report) -> None:
     """Note blocks that have no counterpart."""
+    uneven = definition.chain[0].find("phenotype/cycle/standard_asymmetric_division")
+    if uneven is not None:
+        if uneven.is_enabled():
+            report.left_out(f"{definition.name}: standard_asymmetric_division", "daughters are of their mother's type")
+        uneven.pass_over()
     spread = definition.chain[0].find("initial_parameter_distributions")
     if spread is not None:
         if spread.is_enabled():

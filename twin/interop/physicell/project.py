@@ -14,9 +14,18 @@ from twin.interop.physicell.definitions import CellType, cell_type_of, definitio
 from twin.interop.physicell.lifecycle import cycle_of, deaths_of
 from twin.interop.physicell.report import Report
 from twin.interop.physicell.settings import Node, read_settings
-from twin.interop.physicell.space import Domain, read_domain, read_substances, read_times
+from twin.interop.physicell.space import (
+    TRACKED,
+    Domain,
+    read_domain,
+    read_substances,
+    read_times,
+    settled_of,
+)
 from twin.interop.physicell.tables import cells_of, rules_of, usable_rules
 from twin.scenario.rules_file import lines_of
+from twin.scenario.signals import entry as signal_entry
+from twin.units import quantity
 
 SETTINGS = "PhysiCell_settings.xml"
 INTERACTIONS = ("phagocytose ", "attack ", "fuse to ", "transform to ", "damage ", "cell attachment")
@@ -83,13 +92,25 @@ def import_project(project: Path, stem: str) -> Imported:
         "processes": _processes(domain, types, cycles, deaths, report),
         **{key: times[key] for key in ("observe", "execution")},
     }
+    settled = settled_of(substances, domain, quantity(times["tick"], "hour", "a time", "6 min"), report)
+    if settled:
+        document["processes"]["diffusion"] = {"quasi_steady": settled}
+    if root.flag(f"microenvironment_setup/options/{TRACKED}"):
+        if any(word.endswith(" uptake") for t in types for word in t.words):
+            document["processes"]["internalisation"] = {}
+            report.carried(TRACKED, "cells keep what they take up")
+        else:
+            report.carried(TRACKED, "no cell takes anything up, so that there is nothing to keep")
     files = {table: "".join(f"{','.join(row)}\n" for row in [("x", "y", "z", "type"), *cells])}
     if named:
         text = usable_rules(rules, document, [t.name for t in types], ", ".join(named), report)
         files[f"{stem}_rules.csv"] = text
-        ruled = {word for line in lines_of(text, substances) for rule in line.rules for word in [rule["behaviour"]]}
-        if any(word.startswith(INTERACTIONS) for word in ruled):
+        used = [rule for line in lines_of(text, substances) for rule in line.rules]
+        if any(rule["behaviour"].startswith(INTERACTIONS) for rule in used):
             document["processes"].setdefault("interactions", {})
+        for plugin in (signal_entry(rule["signal"]).plugin for rule in used):
+            if plugin:
+                document["processes"].setdefault(plugin, {})
         document["rules"] = {"file": f"{stem}_rules.csv"}
         document["processes"] = {"rules": {}, **document["processes"]}
         report.carried(f"rules of {', '.join(named)}", "the same eight columns; substances without mmHg count in nM")

@@ -16,6 +16,7 @@ from twin.scenario.behaviours import DEFAULT
 from twin.scenario.rules import rule_faults
 from twin.scenario.rules_file import COLUMNS, lines_of
 from twin.scenario.schema import Scenario
+from twin.scenario.signals import entry
 
 NO_COUNT = 1e7  # our choice: more cells than this are a mistyped number
 Row = tuple[str, str, str, str]
@@ -184,6 +185,10 @@ def usable_rules(text: str, document: Mapping[str, Any], types: Sequence[str], f
         for place, rule in enumerate(rules):
             if rule["cell_type"] not in types:
                 wrong.setdefault(owner[place], f"no cell definition is called {rule['cell_type']!r}")
+            if rule["behaviour"].startswith("asymmetric division to "):
+                wrong.setdefault(owner[place], "daughters are of their mother's type")
+            if entry(rule["signal"]).port and not entry(rule["signal"]).plugin:
+                wrong.setdefault(owner[place], f"no process brings {rule['signal']!r}")
         if not wrong:
             break
         for number, fault in sorted(wrong.items()):
