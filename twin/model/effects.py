@@ -27,7 +27,8 @@ Index = NDArray[np.intp]
 
 TEMPERATURE = 0.5  # of the likeness of contexts, exp((r − 1) / T); chosen by leaving PBMC types out
 NUGGET = 0.05  # a context's own deviation, beside what it shares with contexts like it
-NUGGETS = (NUGGET, 0.5, 2.0)  # tried where contexts were given several treatments each, which shows it
+NUGGETS = (NUGGET, 0.5, 2.0, 8.0)  # tried where contexts were given several treatments each, which shows it
+LEAST_TREATMENTS = 4  # of one context, from which it is told whether their effects' variance is to be stretched
 CONTROL_TEMPERATURE, CONTROL_NUGGET = 0.05, 0.3  # the same of control means
 DONOR = 0.1  # weight of what one donor's contexts share, in both; our choice
 SIMILAR_GENES = 1_000  # genes of largest spread between contexts, by which contexts are compared
@@ -231,7 +232,8 @@ def fit_family(
     def kernel(settings: Settings) -> Float:
         return np.asarray((settings.common + near[np.ix_(row_context, row_context)]) * by_arm)
 
-    level_fit = fit(level, alike, kernel(LEVEL), LEVEL)
+    settings = _stretched(level, similar, kernel(LEVEL)) if len(units) == 1 else LEVEL
+    level_fit = fit(level, alike, kernel(LEVEL), settings)
     rate_fit = None
     if len(units) > 1:
         rate_mean, rate_variance = rates(sums, control, phi)
@@ -327,6 +329,18 @@ def _own(
         return float(np.nanmean(left_out(part, kernel, LEVEL)))
 
     return min(NUGGETS, key=error)
+
+
+def _stretched(level: Groups, genes: Index, kernel: Float) -> Settings:
+    """Return the settings of one context's treatments: with the fitted v_e as it is, if that predicts better.
+
+    The stretch is for contexts left out. With fewer than `LEAST_TREATMENTS` it is left as it is.
+    """
+    plain = replace(LEVEL, stretch=1.0)
+    if len(kernel) < LEAST_TREATMENTS:
+        return LEVEL
+    part = replace(level, mean=level.mean[:, genes], variance=level.variance[:, genes])
+    return min((LEVEL, plain), key=lambda settings: float(np.nanmean(left_out(part, kernel, settings))))
 
 
 def _at(sums: Summary, genes: Index) -> Summary:
