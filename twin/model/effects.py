@@ -28,6 +28,7 @@ TEMPERATURE = 0.5  # of the likeness of contexts, exp((r − 1) / T); chosen by 
 NUGGET = 0.05  # a context's own deviation, beside what it shares with contexts like it
 CONTROL_TEMPERATURE, CONTROL_NUGGET = 0.05, 0.3  # the same of control means
 DONOR = 0.1  # weight of what one donor's contexts share, in both; our choice
+EVEN = 0.5  # weight of the level scale in the mean of both
 SIMILAR_GENES = 1_000  # genes of largest spread between contexts, by which contexts are compared
 LEAST_SHIFT, MOST_SHIFT = 1e-3, 14.0  # of log μ: smaller is none, larger (from dust to the highest) is bounded
 LIKENESSES = (
@@ -77,7 +78,14 @@ class EffectFamily:
         return np.asarray((settings.common + near[self.row_context])[None, :] * by_arm[:, self.row_arm])
 
     def shifts(
-        self, rate: Float, depths: Float, arms: Sequence[Arm], features: Features = NO_FEATURES, own: int = -1
+        self,
+        rate: Float,
+        depths: Float,
+        arms: Sequence[Arm],
+        features: Features = NO_FEATURES,
+        own: int = -1,
+        *,
+        share: float = EVEN,
     ) -> Float:
         """Return the shifts of log μ of one context under each arm, (arm, gene of the family).
 
@@ -85,6 +93,7 @@ class EffectFamily:
 
         rate : (gene of the family,) the context's control rates per 10,000; NaN where it did not measure a gene.
         depths : a sample of its library sizes, or their quantiles.
+        share : weight of the level scale, [0, 1], beside the rate scale where there is one.
         """
         mean = LogMean(depths)
         known = np.isfinite(rate)
@@ -95,7 +104,7 @@ class EffectFamily:
         level = self.level.treated(control, self.level.effect(kernel))
         if self.rate is not None:
             logs = self.rate.treated(np.log(rate), self.rate.effect(self.kernel(alike, arms, features, RATE, own)))
-            level = 0.5 * level + 0.5 * mean.forward(np.exp(logs), self.phi)
+            level = share * level + (1.0 - share) * mean.forward(np.exp(logs), self.phi)
         shift = np.log(mean.inverse(level, self.phi) / rate)
         shift = np.clip(shift, -MOST_SHIFT, MOST_SHIFT)
         # a gene that is hardly there cannot be seen to fall: no shift from numerical dust
@@ -214,7 +223,7 @@ def fit_family(
         mean = LogMean(depths[i])
         control_level = level_fit.control[i]
         if rate_fit is not None:  # the same mean of two scales as the treated levels
-            control_level = 0.5 * control_level + 0.5 * mean.forward(np.exp(rate_fit.control[i]), phi)
+            control_level = EVEN * control_level + (1.0 - EVEN) * mean.forward(np.exp(rate_fit.control[i]), phi)
         controls.append(mean.inverse(control_level, phi))
     treated_variance = level_variance[~control]
     noise = np.median(treated_variance / level_fit.signal, axis=1) if len(row_arm) else np.zeros(0)
