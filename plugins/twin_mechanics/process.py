@@ -142,7 +142,7 @@ class Mechanics(Process):
             told.append(
                 f"{len(c.membranes)} fixed membranes repel cells and hold those within their reach of adhesion."
             )
-        if scenario is not None and _crawl(c, scenario):
+        if _crawl(c, scenario):
             told.append(
                 "Crawling cells take a new direction at random times (a Poisson process); the direction is normalised, "
                 "so that bias and gradients turn a cell and do not speed it up."

@@ -13,6 +13,7 @@ from tests.bench.bench_commands import bench_demo, bench_help
 from tests.bench.bench_fields import bench_fields
 from tests.bench.bench_mechanics import bench_mechanics
 from tests.bench.bench_model import bench_model
+from tests.bench.bench_tissue import bench_tissue
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     rates |= bench_mechanics()
     rates |= bench_fields()
     if not options.quick:
+        rates |= bench_tissue()
         rates |= bench_demo()
     width = max(map(len, rates))
     for name, value in rates.items():

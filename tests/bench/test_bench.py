@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.bench_tissue import run_ball
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -23,9 +25,23 @@ def test_one_command_measures_every_speed(tmp_path: Path) -> None:
     )
     rates = json.loads(file.read_text())["rates"]
     assert all(value > 0 for value in rates.values())
+    assert rates["ball of 10,000 cells, tissue: CPU-s/h"] <= 10
+    assert rates["ball of 10,000 cells, mechanics: bytes/cell"] <= 1500
     for word in ("transitions/s", "lingshu S=32, 3 guided steps", "agent-steps/s", "voxel-updates/s"):
         assert any(word in name for name in rates)
         assert word in told.stdout
     assert rates["twin --help: s"] < 0.5
     assert rates["twin demo: s"] < 300
     assert rates["twin demo: peak memory, MiB"] < 3e9 / 2**20
+
+
+def test_the_ball_of_the_comparison_lands_where_physicell_has_it() -> None:
+    ball = run_ball(10_000, "tissue", 12.0)
+    assert ball["radius_of_gyration_um"] == pytest.approx(147.42803, abs=1e-3)
+    assert ball["farthest_um"] == pytest.approx(190.29964, abs=1e-3)
+    assert ball["cpu_s_per_hour"] <= 10
+    # BioFVM's 14.18 and 32.52 mmHg are those of its step of 0.01 min; its scheme goes to 16.4 and 33.8 as that
+    # becomes shorter (pyphysicell: 15.89 and 33.55 at 0.002 min, 16.37 and 33.77 at 0.0005 min), with walls half a
+    # voxel nearer than ours
+    assert ball["oxygen_min"] == pytest.approx(16.4, abs=0.2)
+    assert ball["oxygen_mean"] == pytest.approx(33.8, abs=0.4)

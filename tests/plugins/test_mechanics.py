@@ -158,13 +158,17 @@ def test_settings_change_the_motion() -> None:
 
 
 def test_the_record_says_whose_law_it_is() -> None:
-    usual = " ".join(Mechanics(Mechanics.Config()).assumptions(NO_SCENARIO, NO_MODEL))
+    usual = " ".join(Mechanics(Mechanics.Config()).assumptions(scenario_with({}), NO_MODEL))
     assert "overdamped" in usual
     assert "Repulsion 10 um/min, adhesion 0.4 um/min" in usual
     assert "PhysiCell" in usual
     own = Mechanics(Mechanics.Config.model_validate({"repulsion": "5 um/min"}))
-    assert "Repulsion 5 um/min" in " ".join(own.assumptions(NO_SCENARIO, NO_MODEL))
-    assert "PhysiCell" not in " ".join(own.assumptions(NO_SCENARIO, NO_MODEL))
+    assert "Repulsion 5 um/min" in " ".join(own.assumptions(scenario_with({}), NO_MODEL))
+    assert "PhysiCell" not in " ".join(own.assumptions(scenario_with({}), NO_MODEL))
+    set_up = mechanics(plane=True, periodic=["x"], speed="1 um/min", fixed_step="0.1 min")
+    told = " ".join(set_up.assumptions(scenario_with({}), NO_MODEL))
+    for word in ("plane", "periodic along x", "Poisson", "steps at 0.1 min"):
+        assert word in told
 
 
 PAIR = np.array([[120.0, 220.0, -5.0], [129.0, 220.0, -5.0]])  # a gap of 1 µm

@@ -3,7 +3,7 @@
 The same law, the same steps and the same chance; only who is near whom and what they do to each other is computed by
 torch, every cell gathering over its own neighbours, so that no sum depends on the order in which threads come. The
 draws of crawling cells are made on the processor. Tested on the processor's tensors against the compiled kernel to
-1e-9; the test marked `gpu` does the same on a CUDA device.
+1e-9; the test marked `gpu` does the same on a CUDA device, and has not been run yet: none was at hand.
 """
 
 from collections.abc import Callable
