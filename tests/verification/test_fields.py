@@ -16,7 +16,7 @@ def test_fields_are_as_they_are_known_to_be(case: Case) -> None:
 
 
 def test_every_case_of_fields_is_there() -> None:
-    assert [case.key for case in CASES] == ["F1", "F2", "F3", "F4", "F5", "F6", "F7", "F7k", "F9"]
+    assert [case.key for case in CASES] == ["F1", "F2", "F3", "F4", "F5", "F6", "F7", "F7k", "F7b", "F9"]
 
 
 def test_the_peers_scheme_has_the_error_that_was_measured_of_it() -> None:

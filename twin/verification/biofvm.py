@@ -1,7 +1,7 @@
 """BioFVM's time step, written down again so that its error can stand beside ours.
 
 Local one-dimensional splitting: along each axis in turn (1 + λ dt/3 − D dt δ²) c = c_old, implicit and first order;
-before it the cells of a voxel act by c = c_old/(1 + k dt).
+then each cell of a voxel in turn acts by c = c_old/(1 + k dt). What is read out is the field after the cells.
 
 Source
 ------
@@ -22,7 +22,8 @@ def biofvm(
     n_steps: int,
     spacing: float,
     *,
-    sink: Float | float = 0.0,
+    cells: Float | float = 0.0,
+    uptake: float = 0.0,
     held: float | None = None,
 ) -> Float:
     """Return the field after `n_steps` of `dt`, (z, y, x).
@@ -30,7 +31,7 @@ def biofvm(
     Parameters
     ----------
     c : (z, y, x). diffusivity : µm²/h. decay : 1/h. dt : h. spacing : µm.
-    sink : (z, y, x), first-order removal by cells, 1/h.
+    cells : (z, y, x), how many in each voxel. uptake : k of one, 1/h.
     held : what all voxels along the walls are held at, as BioFVM's Dirichlet nodes are; None: closed walls.
     """
     matrices = []
@@ -43,10 +44,9 @@ def biofvm(
     wall[1:-1, 1:-1, 1:-1] = False
     held_at = np.where(wall, 0.0 if held is None else held, 0.0)
     free = np.ones(c.shape) if held is None else (~wall).astype(np.float64)
-    left = 1.0 / (1.0 + dt * np.asarray(sink))
+    left = (1.0 + dt * uptake) ** -np.asarray(cells)
     for _ in range(n_steps):
-        c = c * left
         c = (c @ x.T) * free + held_at
         c = np.matmul(y, c) * free + held_at
-        c = np.tensordot(z, c, 1) * free + held_at
+        c = (np.tensordot(z, c, 1) * free + held_at) * left
     return c

@@ -14,6 +14,7 @@ from twin.kernels.random import Streams
 from twin.process import Structure
 from twin.verification.biofvm import biofvm
 from twin.verification.case import Case, Row
+from twin.verification.packed_ball import oxygen_of_the_ball
 from twin.verification.tissue import Tissue
 
 Float = NDArray[np.float64]
@@ -126,7 +127,7 @@ def point_source() -> Iterator[Row]:
 def free_spread() -> Iterator[Row]:
     """Yield how the variance of a Gaussian grows, and its mass."""
     n, h, diffusivity, time = 60, 10.0, 6000.0, 0.1
-    x = (np.arange(n) - (n - 1) / 2) * h
+    x = np.asarray((np.arange(n) - (n - 1) / 2) * h, dtype=np.float64)
     bell = np.exp(-(x**2) / (2 * 30.0**2))
     start = (bell[:, None, None] * bell[:, None] * bell)[None]
     c = diffuse(start, np.array([diffusivity]), NO_FLOW, time, h)
@@ -275,5 +276,11 @@ CASES: tuple[Case, ...] = (
         "F7", "One first-order sink, 2 /min, 60 um cube, faces at 10 uM", "PerMedCoE one-sink; exact in time", one_sink
     ),
     Case("F7k", "The same with 1000 sinks in 240 um", "PerMedCoE 1k sinks; exact in time", thousand_sinks),
+    Case(
+        "F7b",
+        "Oxygen of the packed ball of 10,000 cells after 12 min",
+        "PhysiCell 1.14.2, measured; its scheme written down again",
+        oxygen_of_the_ball,
+    ),
     Case("F9", "Turing instability of Schnakenberg, a 0.1, b 0.9", "linear stability analysis", turing),
 )
