@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
+from hypothesis import HealthCheck, settings
 
 from tests.model.synthetic import dosed_adata, synthetic_experiment
 from twin.data.counts import checked_counts
@@ -19,6 +20,10 @@ from twin.model.fit import fit
 from twin.model.likeness import Features
 from twin.model.masked import MaskedDiffusion
 from twin.model.training import TrainingConfig
+
+# A loaded machine draws examples slowly: that is no fault of the code under test.
+settings.register_profile("twin", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("twin")
 
 PARTS = '''
 """A world model that answers uniformly, and processes that do little."""

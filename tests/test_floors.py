@@ -16,6 +16,7 @@ FLOORS = {
     "twin.state": 3,
     "twin.model": 3,
     "twin.process": 4,
+    "twin.gates": 4,
     "twin.results": 4,
     "twin.analysis": 4,
     "twin.conformance": 4,

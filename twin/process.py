@@ -256,6 +256,8 @@ class Process(ABC):
         feed each other are no circle, but one of them is a tick late.
     columns : per-cell columns that the process brings into the state.
     phase : when in a tick it runs.
+    acts_on : behaviours that it carries out, as patterns of the dictionary ("{substance} uptake"); a scenario that
+        gives or rules one which no process carries out is refused.
     interval : h between its steps; None: every tick. The scenario may set it (`ProcessConfig.interval`).
     """
 
@@ -267,6 +269,7 @@ class Process(ABC):
     sets: ClassVar[tuple[Port, ...]] = ()
     delayed: ClassVar[tuple[Port, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = ()
+    acts_on: ClassVar[tuple[str, ...]] = ()
     phase: ClassVar[Phase]
     interval: float | None = None
 

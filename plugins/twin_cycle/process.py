@@ -93,6 +93,7 @@ class Cycle(Process):
         Column("cycle_time", "h"),
         Column("cycle_lag", "h"),
     )
+    acts_on: ClassVar[tuple[str, ...]] = (ENTRY, *(f"exit from cycle phase {k}" for k in range(MOST_PHASES)))
     phase: ClassVar[Phase] = Phase.PHENOTYPE
 
     @classmethod

@@ -110,6 +110,7 @@ class Death(Process):
         Column("death_time", "h"),
         Column("rupture_volume", "um^3"),
     )
+    acts_on: ClassVar[tuple[str, ...]] = ("apoptosis", "necrosis")
     phase: ClassVar[Phase] = Phase.PHENOTYPE
 
     @classmethod

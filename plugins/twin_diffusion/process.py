@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from math import log
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
 from twin.errors import RunError, unknown_name
 from twin.kernels.diffusion import QuasiSteady, decay_length, diffuse_with_uptake
+from twin.kernels.diffusion_torch import diffuse_on_device
 from twin.model.contract import WorldModel
 from twin.process import CONCENTRATION, SINK, SOURCE, Add, Phase, Port, Process, ProcessConfig, Rate, Update, View
 from twin.scenario.schema import Scenario, Substance
@@ -40,9 +42,9 @@ class Diffusion(Process):
             description="Take the steady state instead of following the transient: auto (where the transient is proved "
             "to be gone, and it is cheaper), always or never; of all substances, or by substance.",
         )
-        mean_concentration: bool = Field(
-            default=False,
-            description="Also give the mean over each tick, from which `internalisation` counts what cells took up.",
+
+        device: Literal["cpu", "cuda"] = Field(
+            default="cpu", description="Where it is computed; cuda: on a GPU, always following the transient."
         )
 
     config: Config
@@ -52,15 +54,21 @@ class Diffusion(Process):
 
     @classmethod
     def writes_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
-        """Return the mean over a tick where it is asked for."""
-        assert isinstance(config, cls.Config)
-        return (MEAN,) if config.mean_concentration else ()
+        """Return the mean over a step where what cells take up of it is counted."""
+        return (MEAN,) if _is_counted(scenario) else ()
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
         """Return which substances of `quasi_steady` are not there, or can never settle."""
         assert isinstance(config, cls.Config)
         faults = []
+        if config.device == "cuda":
+            if not torch.cuda.is_available():
+                faults.append("device: there is no CUDA device here: write cpu")
+            if _is_counted(scenario):
+                faults.append("device: internalisation counts on the mean of a step, which only cpu gives")
+            if "always" in _choices(config, scenario).values():
+                faults.append("device: cuda always follows the transient: leave quasi_steady: always out")
         for name, choice in _choices(config, scenario).items():
             substance = scenario.substances.get(name)
             if substance is None:
@@ -99,10 +107,12 @@ class Diffusion(Process):
         return told
 
     def step(self, view: View, dt: float) -> Iterable[Update]:
-        """Return the change of the concentrations over `dt` hours, and their mean where it is asked for."""
+        """Return the change of the concentrations over `dt` hours, and their mean where it is counted with."""
         c, substances = view["concentration"], view.substances  # (substance, z, y, x), nM
         for word, values in (("concentration", c), ("source", view["source"]), ("sink", view["sink"])):
             _check(view, word, values)
+        if self.config.device == "cuda":
+            return [Add(CONCENTRATION, _on_gpu(view, dt) - c)]
         choices = _choices(self.config, view.scenario)
         wanted: list[QuasiSteady] = [choices.get(name, "auto") for name in substances.names]
         after = diffuse_with_uptake(
@@ -116,7 +126,7 @@ class Diffusion(Process):
             source=view["source"],
             tolerance=self.config.tolerance,
             quasi_steady=wanted,
-            mean=self.config.mean_concentration,
+            mean=_is_counted(view.scenario),
         )
         for name, error, choice in zip(substances.names, after.error, wanted, strict=True):
             if error > self.config.tolerance and choice != "always":
@@ -129,6 +139,16 @@ class Diffusion(Process):
         if after.mean is not None:
             updates.append(Rate(MEAN, after.mean))
         return updates
+
+
+def _on_gpu(view: View, dt: float) -> NDArray[np.float64]:
+    """Return the concentrations after `dt` hours, computed on the GPU."""
+    s = view.substances
+    c, sink, source = (torch.tensor(a, device="cuda") for a in (view["concentration"], view["sink"], view["source"]))
+    after = diffuse_on_device(
+        c, s.diffusivity.tolist(), s.decay.tolist(), dt, view.spacing, sink, walls=s.walls, source=source
+    )
+    return np.asarray(after.cpu().numpy())
 
 
 def _check(view: View, word: str, values: NDArray[np.float64]) -> None:
@@ -149,6 +169,10 @@ def _choices(config: Diffusion.Config, scenario: Scenario) -> dict[str, QuasiSte
     if isinstance(config.quasi_steady, dict):
         return config.quasi_steady
     return dict.fromkeys(scenario.substances, config.quasi_steady)
+
+
+def _is_counted(scenario: Scenario) -> bool:
+    return "internalisation" in scenario.processes
 
 
 def _decay(substance: Substance) -> float:

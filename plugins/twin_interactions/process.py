@@ -96,6 +96,24 @@ class Interactions(Process):
         Column("attacking", "1", inherit="zero"),
         Column("attack_target", "1", width=2, inherit="zero"),  # an id in two halves; 0, 0 is nobody
     )
+    acts_on: ClassVar[tuple[str, ...]] = (
+        "attack {type}",
+        "immunogenicity to {type}",
+        "attack damage rate",
+        "attack duration",
+        "damage rate",
+        "damage repair rate",
+        "phagocytose apoptotic cell",
+        "phagocytose necrotic cell",
+        "phagocytose other dead cell",
+        "phagocytose {type}",
+        "fuse to {type}",
+        "transform to {type}",
+        "cell attachment rate",
+        "cell detachment rate",
+        "maximum number of cell attachments",
+        "cell-cell adhesion elastic constant",
+    )
     phase: ClassVar[Phase] = Phase.PHENOTYPE
 
     @classmethod

@@ -5,6 +5,7 @@ from itertools import combinations_with_replacement
 from typing import ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
@@ -17,7 +18,9 @@ from twin.kernels.mechanics import (
     Traits,
     move_cells,
 )
+from twin.kernels.mechanics_torch import on_device
 from twin.kernels.motility import Motility, Scent
+from twin.kernels.overdamped import Tissue
 from twin.model.contract import WorldModel
 from twin.process import (
     ALIVE,
@@ -66,6 +69,19 @@ class Mechanics(Process):
     writes: ClassVar[tuple[Port, ...]] = (POSITION, CONTACTS, PRESSURE)
     sets: ClassVar[tuple[Port, ...]] = (CONTACTS, PRESSURE)
     columns: ClassVar[tuple[Column, ...]] = (Column("pressure", "1"),)
+    acts_on: ClassVar[tuple[str, ...]] = (
+        REPULSION_WORD,
+        ADHESION_WORD,
+        AFFINITY,
+        "relative maximum adhesion distance",
+        "cell-BM adhesion",
+        "cell-BM repulsion",
+        "is_movable",
+        SPEED,
+        "migration persistence time",
+        "migration bias",
+        RESPONSE,
+    )
     phase: ClassVar[Phase] = Phase.MECHANICS
 
     @classmethod
@@ -103,6 +119,8 @@ class Mechanics(Process):
             for name in config.chemotaxis
             if name not in scenario.substances
         ]
+        if config.device == "cuda" and not torch.cuda.is_available():
+            faults.append("device: no CUDA device is here: leave it out, or set it to cpu")
         return [*faults, *_merging(config, scenario)]
 
     def assumptions(self, scenario: Scenario, model: WorldModel) -> list[str]:
@@ -152,7 +170,16 @@ class Mechanics(Process):
         )
         motility = self._motility(view)
         moved = move_cells(
-            start, view["radius"], space, params, dt, view.ids, self._traits(view), motility, threads=c.threads
+            start,
+            view["radius"],
+            space,
+            params,
+            dt,
+            view.ids,
+            self._traits(view),
+            motility,
+            threads=c.threads,
+            make=Tissue if c.device == "cpu" else on_device(c.device),
         )
         low, high = np.asarray(view.grid.origin) + WALL_MARGIN, view.grid.origin + view.grid.size - WALL_MARGIN
         end = np.clip(moved.position, low, high)  # round a periodic axis, a rounded increment must not leave either

@@ -1,4 +1,4 @@
-"""The plugins `secretion`, `exposure` and `contact`: what cells release, take up and notice of fields and neighbours."""
+"""The plugins `secretion`, `exposure` and `contact`: what cells release, take up and notice."""
 
 from twin_signalling.contact import ContactSignal
 from twin_signalling.exposure import Exposure

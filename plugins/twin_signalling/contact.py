@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from twin.data.substances import to_nanomolar
 from twin.errors import unknown_name
+from twin.gates import cell_rates
 from twin.kernels.contacts import contact_areas
 from twin.kernels.exposure import hill
 from twin.model.contract import WorldModel
@@ -34,7 +35,6 @@ from twin.scenario import signalling
 from twin.scenario.schema import Scenario
 from twin.scenario.signalling import present
 from twin.state.cells import Column
-from twin_signalling.rates import expected_rate
 from twin_signalling.receptors import competence_of, receptor_faults
 
 Float = NDArray[np.float64]
@@ -131,7 +131,7 @@ def contact_signal(view: View, signal: signalling.ContactSignal) -> Float:
     mine = view["alive"] & view.type_is(signal.by or view.names["cell_type"])
     rows = np.flatnonzero(mine)
     if len(rows):
-        rate = expected_rate(view, [view.model.genes.index(gene) for gene in signal.genes], rows).min(axis=1)
+        rate = cell_rates(view, [view.model.genes.index(gene) for gene in signal.genes], rows).min(axis=1)
         shown[rows] = rate if signal.half_rate is None else hill(rate, signal.half_rate)
     weights = view.contacts
     if signal.weigh == "area":

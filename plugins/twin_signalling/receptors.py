@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
+from twin.gates import clamp_factors, type_rates
 from twin.kernels.exposure import dose_shift, gate_receptor, sample_field
 from twin.model.contract import WorldModel
 from twin.process import View
 from twin.scenario.schema import Scenario
 from twin.scenario.signalling import Antagonist, Complexes, Received, Reception, absent_receptors, present
-from twin_signalling.rates import clamp_factors, type_rates
 
 Float = NDArray[np.float64]
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
+from twin.gates import cell_rates
 from twin.kernels.exposure import hill
 from twin.model.contract import WorldModel
 from twin.process import (
@@ -31,7 +32,6 @@ from twin.process import (
 )
 from twin.scenario import signalling
 from twin.scenario.schema import Scenario
-from twin_signalling.rates import expected_rate
 from twin_signalling.receptors import (
     competence_of,
     competition,
@@ -47,9 +47,9 @@ NANOMOLAR_UM3_PER_AMOL = 1e6  # nM·µm³/amol; units.py
 class Secretion(Process):
     """Release by cells of some types, and uptake by receptors, each into the cell's own voxel.
 
-    A gated release is the full rate times r/(r + half_rate), r the world model's expected rate of
-    the gene in this cell as it is now (its individuality, its exposure, its knocked-out genes), floored by
-    the mean of its type.
+    A gated release is the full rate times r/(r + half_rate), r the world model's expected rate of the gene (of a
+    factor of two chains, of the scarcer) in this cell as it is now (its individuality, its exposure, its knocked-out
+    genes), floored by the mean of its type.
     Uptake is first order in the concentration: clearance × receptor competence / what antagonists shift (1 + Σ b/K_B).
     """
 
@@ -85,9 +85,11 @@ class Secretion(Process):
             where = f"signalling.secretion[{i}]"
             if secretion.substance not in scenario.substances:
                 faults.append(f"{where}: {unknown_name('substance', secretion.substance, scenario.substances)}")
-            if secretion.gene is not None and secretion.gene not in model.genes:
-                message = unknown_name("gene of the world model", secretion.gene, model.genes)
-                faults.append(f"{where}.gene: {message}")
+            faults += [
+                f"{where}.gene: {unknown_name('gene of the world model', gene, model.genes)}"
+                for gene in secretion.genes
+                if gene not in model.genes
+            ]
         if "exposure" not in scenario.processes:  # which otherwise tells them
             faults += reception_faults(scenario, model)
         return faults
@@ -131,8 +133,8 @@ def release(view: View, secretion: signalling.Secretion, dt: float) -> Float:
     if share == 0 or len(rows) == 0:
         return released
     released[rows] = secretion.rate * share
-    if secretion.gene is not None:
-        rate = expected_rate(view, [view.model.genes.index(secretion.gene)], rows)[:, 0]
+    if secretion.genes:
+        rate = cell_rates(view, [view.model.genes.index(gene) for gene in secretion.genes], rows).min(axis=1)
         released[rows] *= hill(rate, secretion.half_rate)
     return released
 

@@ -26,6 +26,7 @@ from twin.analysis.protocol.table import Row, Table
 from twin.data.counts import checked_counts, held_out
 from twin.data.experiment import assemble
 from twin.errors import InputError, UnknownNameError
+from twin.model.condition import Condition
 from twin.model.fit import fit
 from twin.model.masked import MaskedDiffusion
 from twin.model.training import TrainingConfig
@@ -110,25 +111,34 @@ def table_of(support: list[float], own: list[float]) -> Table:
         t: {"support": (s,), "mse": (e,), "pearson_delta": (0.5,)} for t, s, e in zip(names, support, own, strict=True)
     }
     base = {t: {"mse": (1.0,), "pearson_delta": (0.4,)} for t in names}
-    rows = (Row("m", "model", mine), Row("b", "baseline", base))
+    rows = (Row("m", "model", mine), Row("no change", "baseline", base))
     return Table("k", "K", "", "", names, dict.fromkeys(names, (9, 9)), rows)
 
 
-def test_support_is_calibrated_on_what_was_left_out_and_can_be_stored(
+def test_support_is_told_against_each_baseline_and_can_be_calibrated_anew(
     small_model: MaskedDiffusion, tmp_path: Path
 ) -> None:
     support, own = [0.9, 0.8, 0.7, 0.6, 0.3, 0.2, 0.1], [0.5, 0.6, 0.9, 1.2, 0.8, 1.5, 2.0]
-    told = support_of([table_of(support, own)], "m")
+    table = table_of(support, own)
+    told = support_of([table], "m")
     assert told is not None
-    assert told.auroc == auroc(np.array(own) > 1.0, -np.array(support))
-    assert told.calibration.slope > 0
-    files = write_report(Evaluation((table_of(support, own),), told), tmp_path)
+    ranked = auroc(np.array(own) > 1.0, -np.array(support))
+    assert told.against["no change"].auroc == ranked
+    assert len(told.against["the plain mean"].names) == 0
+    files = write_report(Evaluation((table,), told), tmp_path)
     assert [f.name for f in files] == ["report.md", "report.json", "report.png"]
     assert all(f.stat().st_size > 0 for f in files)
+    assert f"| no change | 3 | 7 | {ranked:.3f} |" in files[0].read_text()
     read = json.loads(files[1].read_text())["support"]
-    model = calibrated(small_model, read["slope"], read["intercept"])
-    assert model.card.support == (told.calibration.slope, told.calibration.intercept)
-    assert len(read["cases"]) == 7
+    assert len(read["against"]["no change"]["cases"]) == 7
+    assert read["slope"] > 0
+    once = calibrated(small_model, read["slope"], read["intercept"])
+    twice = calibrated(once, 1.0, 0.0)
+    n, none = 1, np.zeros((1, 1))
+    here = Condition(np.zeros(n, np.uint64), np.zeros(n, np.intp), np.ones(n), none + 10.0, none + np.nan, np.ones(n))
+    before, after = (np.log(s / (1 - s)) for s in (small_model.support(here), once.support(here)))
+    assert after == pytest.approx(read["slope"] * before + read["intercept"], rel=1e-6)
+    assert twice.card.support == once.card.support
 
 
 def test_the_report_is_markdown_and_json_with_the_baselines(found: Evaluation) -> None:

@@ -22,7 +22,6 @@ SCENARIO = {
             "cells": {"source": "model", "count": 40, "composition": {"tumour": 0.75, "T cell": 0.25}},
         }
     },
-    "cell_types": {"tumour": {"apoptosis": "0.003 /h"}},
     "processes": {"mechanics": {"interval": "12 min"}},
     "observe": {"every": "30 min", "columns": ["radius"]},
 }
@@ -73,3 +72,22 @@ def test_what_nobody_knows_is_told_with_its_line(tmp_path: Path) -> None:
     assert "'cycle exit'" in told
     assert "no column of the cells is called 'age'" in told
     assert "processes.mechanics.interval" in told
+
+
+def test_a_behaviour_that_no_process_carries_out_is_refused(tmp_path: Path) -> None:
+    rule = {
+        "cell_type": "tumour",
+        "signal": "pressure",
+        "response": "decreases",
+        "behaviour": "cycle entry",
+        "saturation": "0 /h",
+        "half_max": 1.0,
+    }
+    file = write(tmp_path, cell_types={"tumour": {"apoptosis": "0.003 /h", "custom:age": 2.0}}, rules=[rule])
+    with pytest.raises(ScenarioError) as caught:
+        check_file(file)
+    told = str(caught.value)
+    assert "cell_types.tumour.apoptosis: no process of this scenario carries out 'apoptosis'" in told
+    assert "rules: no process carries them out; add one, like 'rules:' under processes" in told
+    assert "rules[0].behaviour: no process of this scenario carries out 'cycle entry'" in told
+    assert "custom:age" not in told

@@ -147,7 +147,7 @@ def test_every_shipped_scenario_runs(file: Path, tmp_path: Path, request: pytest
         small += ["compartments.dish.cells.place.tumour.ball={centre: [200 um, 200 um, 200 um], radius: 80 um}"]
     elif "timeline:" in text:
         small += ["compartments.well.cells.count=40", "timeline.1.at=0 h", "timeline.2.at=30 min"]
-    else:
+    elif "name: none" not in text:
         small += ["compartments.patch.cells.count=600", "signalling.secretion.0.start=0 h"]
     loaded, plan = check_file(file, small)
     simulate(loaded, tmp_path / "run")

@@ -108,7 +108,7 @@ def test_cells_in_a_plane_stay_in_it_even_from_one_point() -> None:
 def membrane(shape: list[float], start: list[float], hours: float = 50.0) -> Float:
     traits = Traits(membrane_repulsion=np.array([600.0]), membrane_adhesion=np.array([240.0]))
     space = Space(OPEN.low, OPEN.high, membranes=np.array([shape]))
-    return move_cells(np.array([start]), np.array([4.0]), space, LAW, hours, traits=traits).position[0]
+    return np.asarray(move_cells(np.array([start]), np.array([4.0]), space, LAW, hours, traits=traits).position[0])
 
 
 # 600 (1 − x)² = 240 (1 − x / 1.25)² where the cell rests at x radii from the membrane
@@ -235,7 +235,9 @@ def test_a_list_made_by_threads_is_the_list(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(blocks, "LEAST_ROWS", 20)
     position, radius = crowd(9)
     with Crew(3) as crew:
-        for mine, theirs in zip(neighbour_list(position, radius), neighbour_list(position, radius, crew=crew), strict=True):
+        for mine, theirs in zip(
+            neighbour_list(position, radius), neighbour_list(position, radius, crew=crew), strict=True
+        ):
             np.testing.assert_array_equal(mine, theirs)
 
 

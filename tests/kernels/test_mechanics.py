@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from twin.errors import RunError
-from twin.kernels import mechanics
+from twin.kernels import overdamped
 from twin.kernels.mechanics import ADHESION, REPULSION, MechanicsParams, relax
 
 Float = NDArray[np.float64]
@@ -115,7 +115,7 @@ def test_the_order_of_the_rows_does_not_matter(seed: int) -> None:
 def test_the_skin_of_the_neighbour_list_changes_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     position, radius = cluster(2)
     thick, _, few = relax(position, radius, -OPEN, OPEN, LAW, 1.0)
-    monkeypatch.setattr(mechanics, "SKIN", 1e-6)
+    monkeypatch.setattr(overdamped, "SKIN", 1e-6)
     thin, _, many = relax(position, radius, -OPEN, OPEN, LAW, 1.0)
     assert few.rebuilds < few.substeps < many.rebuilds
     np.testing.assert_array_equal(thin, thick)

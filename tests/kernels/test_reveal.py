@@ -20,10 +20,11 @@ def heads(mean: float, theta: float) -> dict[str, Any]:
     table = torch.lgamma(k + theta) - torch.lgamma(torch.tensor(theta)) - torch.lgamma(k + 1) + level_log_widths()
     return {
         "log_mean": np.full((N, GENES), np.log(mean), np.float32),
-        "theta": np.full(GENES, theta, np.float32),
-        "hurdle_bias": np.zeros(GENES, np.float32),
-        "value_bias": np.zeros(GENES, np.float32),
-        "table": np.tile(table.numpy().astype(np.float32), (GENES, 1)),
+        "assay": np.zeros(N, np.int64),
+        "theta": np.full((1, GENES), theta, np.float32),
+        "hurdle_bias": np.zeros((1, GENES), np.float32),
+        "value_bias": np.zeros((1, GENES), np.float32),
+        "table": np.tile(table.numpy().astype(np.float32), (1, GENES, 1)),
         "level_value": k.numpy().astype(np.float64),
     }
 
@@ -40,6 +41,7 @@ def draw(due: float, mean: float = 3.0, theta: float = 2.0, strength: float = 0.
         np.full((1, 1, GENES), SHIFT, np.float32),
         np.full((N, 1), strength),
         np.zeros(N, np.int64),
+        h["assay"],
         h["theta"],
         h["hurdle_bias"],
         h["value_bias"],
@@ -101,6 +103,7 @@ def test_equal_quantiles_reach_the_treated_law_and_leave_the_rest() -> None:
         np.arange(GENES, dtype=np.uint64),
         h["log_mean"],
         shift,
+        h["assay"],
         h["theta"],
         h["hurdle_bias"],
         h["value_bias"],

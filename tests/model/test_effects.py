@@ -1,7 +1,7 @@
 """Effects carried to contexts and treatments never measured: synthetic laws, and IFN-beta with a type left out."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +161,20 @@ def test_without_a_treatment_nothing_shifts() -> None:
     np.testing.assert_array_equal(family.shifts(rates[3], depths[3], [CYTOKINE], own=3), np.zeros((1, GENES)))
 
 
+def test_the_share_goes_from_the_rate_scale_to_the_level_scale() -> None:
+    truth = law(3)
+    groups, depths = groups_of(truth, 4, dict.fromkeys(range(1, 8), 150))
+    family, rates = fit_family(groups, [CYTOKINE], depths)
+    rate, level, both, quarter = (
+        levels_of(replace(truth, rate=rates), family, 0, family.shifts(*said, own=0, share=share)[0], said[1])
+        for share in (0.0, 1.0, 0.5, 0.25)
+        for said in [(rates[0], depths[0], [CYTOKINE])]
+    )
+    assert np.abs(level - rate).max() > 0.1
+    np.testing.assert_allclose(both, 0.5 * (rate + level), atol=0.02)  # a level below 0 is 0
+    np.testing.assert_allclose(quarter, 0.75 * rate + 0.25 * level, atol=0.02)
+
+
 def test_genes_that_few_contexts_measured_neither_blur_their_likeness_nor_bias_their_rates() -> None:
     truth = law(1)
     measured = np.ones((8, GENES), np.bool_)
@@ -195,10 +209,13 @@ def test_what_was_measured_is_supported_and_what_is_unlike_it_is_not() -> None:
     truth = law(3)
     groups, depths = groups_of(truth, 2, dict.fromkeys(range(7), 100))
     family, rates = fit_family(groups, [CYTOKINE], depths)
-    seen, left = (family.support(rates[c], depths[c], CYTOKINE, own=c) for c in (0, 7))
-    stranger = family.support(rates[0], depths[0], Arm((Agent("OTHER", "drug"),)), own=0)
-    assert 1.0 >= seen > left > 0.3
-    assert stranger == 0.0
+    seen, left = (family.evidence(rates[c], depths[c], CYTOKINE, own=c) for c in (0, 7))
+    stranger = family.evidence(rates[0], depths[0], Arm((Agent("OTHER", "drug"),)), own=0)
+    assert seen > 2.0  # standard deviations on the safe side of no effect
+    assert left > 2.0
+    assert stranger == -np.inf
+    shares = [family.explained(rates[c], depths[c], CYTOKINE, own=c) for c in (0, 7)]
+    assert 1.0 >= shares[0] > shares[1] > 0.3
 
 
 def test_related_genes_predict_each_other_where_that_was_seen_to_help() -> None:

@@ -55,6 +55,9 @@ def test_what_treatments_do_comes_back_with_their_combinations(dosed_model: Mask
         assert mine.contexts == theirs.contexts
         assert [arm.key for arm in mine.arms] == [arm.key for arm in theirs.arms]
         np.testing.assert_allclose(mine.level.weight, theirs.level.weight, rtol=2e-3, atol=2e-4)
+        assert len(mine.trials.noise) == len(mine.row_arm)
+        for key, value in vars(mine.trials).items():
+            np.testing.assert_allclose(getattr(theirs.trials, key), value, rtol=1e-5, atol=1e-7)
         assert mine.rate is not None
         assert theirs.rate is not None
         np.testing.assert_allclose(mine.rate.centre, theirs.rate.centre, rtol=2e-3, atol=2e-3)
@@ -107,7 +110,7 @@ def drop(name: str) -> Callable[[Path], None]:
 
 def an_old_format(folder: Path) -> None:
     config = folder / "config.json"
-    config.write_text(config.read_text().replace('"format": 2', '"format": 1'))
+    config.write_text(config.read_text().replace('"format": 3', '"format": 2'))
 
 
 def an_unknown_arm(folder: Path) -> None:
@@ -125,6 +128,9 @@ def an_unknown_arm(folder: Path) -> None:
         (cut("rates.which"), "rates.which has shape"),
         (cut("rates.value"), "rates.value has shape"),
         (drop("rates.value"), "rates.value is missing"),
+        (cut("assay_theta"), "assay_theta has shape"),
+        (drop("assay_value"), "assay_value is missing"),
+        (with_tensors(lambda t: t["net.assay"].fill_(3)), "net.assay: assay 3 does not exist: there are 1"),
         (cut("rates.measured"), "list of genes 0 does not exist: there are 0"),
         (with_tensors(lambda t: t["family.0.genes"].fill_(500)), "family 0: gene 500 does not exist"),
         (an_unknown_arm, "treatment 0: arm 7 does not exist: there are 1"),

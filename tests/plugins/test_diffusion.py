@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 from twin_diffusion import Diffusion
 from twin_diffusion.process import MEAN
@@ -100,16 +101,30 @@ def test_a_settled_field_without_any_loss_stops_the_run() -> None:
         change(make_view(lasting, concentration=1.0), quasi_steady="always")
 
 
-def test_the_mean_over_a_tick_is_given_where_it_is_asked_for() -> None:
-    config = Diffusion.Config(mean_concentration=True)
-    process = Diffusion.made_for(config, make_scenario())
+def test_the_mean_over_a_tick_is_given_where_uptake_is_counted() -> None:
+    counting = make_scenario(processes={"diffusion": {}, "exchange": {}, "internalisation": {}})
+    process = Diffusion.made_for(Diffusion.Config(), counting)
     assert MEAN in process.writes
     assert MEAN not in Diffusion.made_for(Diffusion.Config(), make_scenario()).writes
     sink = RANDOM.random(SHAPE)
-    add, rate = process.step(make_view(concentration=1.0, rates={"sink": sink}), 0.5)
+    add, rate = process.step(make_view(counting, concentration=1.0, rates={"sink": sink}), 0.5)
     assert isinstance(add, Add)
     assert isinstance(rate, Rate)
     assert -add.value.sum() == pytest.approx(0.5 * ((sink + np.log(2) / 5) * rate.value).sum(), rel=1e-12)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    told = Diffusion.check(Diffusion.Config(device="cuda", quasi_steady="always"), make_scenario(), UniformModel())
+    assert "no CUDA device" in told[0]
+    assert "always follows the transient" in told[1]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_a_tick_is_the_same() -> None:
+    view = make_view(concentration=RANDOM.random(SHAPE), rates={"sink": 30 * RANDOM.random(SHAPE)})
+    np.testing.assert_allclose(change(view, device="cuda"), change(view), atol=1e-8)
 
 
 def test_a_compartment_without_cells_has_fields() -> None:

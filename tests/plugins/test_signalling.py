@@ -69,6 +69,14 @@ def test_a_gated_release_follows_the_expected_rate_of_its_gene() -> None:
     np.testing.assert_allclose(source, [0.75, 0.0, 0.5, 0.0, 0.0])  # the last cell's gene is knocked out
 
 
+def test_a_factor_of_two_chains_is_released_as_its_scarcer_chain_allows() -> None:
+    model = UniformModel(rates={("Dendritic", "IFNB1"): 6.0, ("Dendritic", "CD3D"): 2.0})
+    view = make_view(with_secretion(gene="IFNB1+CD3D", half_rate=2.0), model, types=(2,))
+    assert source_and_sink(view)[0].sum() == pytest.approx(0.5)
+    (fault,) = Secretion.check(Secretion.Config(), with_secretion(gene="IFNB1+IL12B"), UniformModel())
+    assert "no gene of the world model is called 'IL12B'" in fault
+
+
 def test_uptake_is_clearance_per_voxel_where_the_receptor_is() -> None:
     scenario = with_reception(uptake="500 um^3/h")
     view = make_view(scenario, NO_SUBUNIT, types=(0, 1, 1, 1, 2), clamp={(2, 0): 0.25, (4, 1): 0.0})

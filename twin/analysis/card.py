@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from twin.analysis.metrics.population import generation_scores
+from twin.analysis.metrics.population import GenerationScorer
 from twin.data.counts import held_out
 from twin.data.experiment import Experiment
 from twin.kernels.random import Streams
@@ -57,14 +57,15 @@ def generation(
         drawn = _drawn(small, context)
         alone = _independent(train, data.context[seen], data.context[unseen])
         contexts = [data.contexts[c] for c in np.unique(data.context[unseen])]
+        scorer = GenerationScorer(train, real)
         found.append(
             Generated(
                 source,
                 tuple(sorted({c.tissue for c in contexts if c.tissue})),
                 tuple(sorted({c.species for c in contexts if c.species})),
                 len(unseen),
-                generation_scores(drawn, real, train),
-                generation_scores(alone, real, train),
+                scorer.scores(drawn),
+                scorer.scores(alone),
             )
         )
     return found

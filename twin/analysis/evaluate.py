@@ -1,33 +1,44 @@
 """World models beside their baselines: a checkpoint on its held-out cells, or the recipe retrained fold by fold."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from twin.analysis.held_out import Checkpoint, held_out_families, words
-from twin.analysis.metrics.calibration import Calibration, auroc, fit_calibration
+from twin.analysis.metrics.calibration import auroc
 from twin.analysis.protocol.bases import DRAWING, MOVING, Bases
 from twin.analysis.protocol.families import FAMILIES, Family
 from twin.analysis.protocol.figure import figure, save
 from twin.analysis.protocol.generation import SETS, generation_table
 from twin.analysis.protocol.recipe import Recipe
-from twin.analysis.protocol.render import markdown
+from twin.analysis.protocol.render import UNKNOWN, markdown, number, pipes
 from twin.analysis.protocol.run import Finished, run_protocol
 from twin.analysis.protocol.score import DRAWS
-from twin.analysis.protocol.support import support_cases
+from twin.analysis.protocol.support import (
+    AGAINST,
+    NOTHING,
+    Cases,
+    by_other_families,
+    calibration,
+    reliability,
+    support_cases,
+)
 from twin.analysis.protocol.table import Table, to_json
 from twin.analysis.protocol.task import Predictor
-from twin.analysis.sampling import NAME, Sampler, few_steps
+from twin.analysis.sampling import AROUND, NAME, Sampler, few_steps
 from twin.data.experiment import Experiment
 from twin.errors import InputError, UnknownNameError
 from twin.model.contract import WorldModel
 from twin.model.features import read_features
 from twin.model.likeness import NO_FEATURES
 from twin.model.masked import MaskedDiffusion
+from twin.model.trials import INTERCEPT, SLOPE
 
 EXPECTED, CELLS = f"{NAME} (expected)", f"{NAME} (cells)"
-RECIPE = "1"  # of our model as a predictor; another one is scored anew
+RECIPE = "2"  # of our model as a predictor; another one is scored anew
 GENE_SETS = Path("knowledge") / "genesets.gmt"
 QUICK_FAMILIES = ("ifnb-types", "thp1-knock-outs", "panobinostat")
 SPLITS: dict[str, tuple[str, ...]] = {
@@ -44,15 +55,22 @@ GENERATION, FEW_STEPS, ALL, HELD_OUT = "generation", "few-steps", "all", "cells"
 
 @dataclass(frozen=True)
 class Support:
-    """How well the support score told where a model is worse than the best simple baseline.
+    """How well the support score told where a model is worse than a baseline.
 
-    auroc : NaN where all cases are of one kind. slope, intercept : of the logistic curve from the score to the
-    probability of being no worse. cases : (family and task, score, whether it was worse).
+    against : baseline (`twin.analysis.protocol.support.AGAINST`) -> the left-out tasks compared with it.
     """
 
-    auroc: float
-    calibration: Calibration
-    cases: tuple[tuple[str, float, bool], ...]
+    against: Mapping[str, Cases]
+
+    @property
+    def slope(self) -> float:
+        """Factor on the log odds of the support that fits these cases best; 1: it is calibrated."""
+        return calibration(self.against[NOTHING]).slope
+
+    @property
+    def intercept(self) -> float:
+        """What these cases add to the log odds; 0: it is calibrated."""
+        return calibration(self.against[NOTHING]).intercept
 
 
 @dataclass(frozen=True)
@@ -132,6 +150,7 @@ def evaluate_recipe(
             draws={EXPECTED: 2 if quick else DRAWS},
             store=None if out is None else out / "rows.jsonl",
             fingerprints={name: f"{name} {RECIPE} {quick}" for name in predictors},
+            steady=(EXPECTED,),
             with_distribution=not quick,
             on_task=on_task,
         )
@@ -142,7 +161,8 @@ def evaluate_recipe(
 
     support = support_of(tables, EXPECTED)
     if generate:
-        tables.append(generation_table({NAME: Sampler(drawing)}, folder=folder, seeds=seeds, on_row=told))
+        generators = {NAME: Sampler(drawing), AROUND: Sampler(drawing, around=True)}
+        tables.append(generation_table(generators, folder=folder, seeds=seeds, on_row=told))
     if rounds:
         tables.append(few_steps(drawing, SETS[0], folder=folder, seeds=seeds[:1], on_row=told))
     return Evaluation(tuple(tables), support)
@@ -189,18 +209,16 @@ def evaluate_checkpoint(
     return Evaluation(tuple(tables), None)
 
 
-def support_of(tables: Iterable[Table], predictor: str) -> Support | None:
+def support_of(tables: Sequence[Table], predictor: str) -> Support | None:
     """Return what the support scores were worth over all left-out tasks; None with fewer than two."""
-    score, worse, names = support_cases(tables, predictor)
-    if len(score) < 2:
-        return None
-    cases = tuple((n, float(s), bool(w)) for n, s, w in zip(names, score, worse, strict=True))
-    return Support(auroc(worse, -score), fit_calibration(~worse, score), cases)
+    against = {name: support_cases(tables, predictor, name) for name in AGAINST} if tables else {}
+    return Support(against) if against and len(against[NOTHING].support) > 1 else None
 
 
 def calibrated(model: MaskedDiffusion, slope: float, intercept: float) -> MaskedDiffusion:
-    """Return the model with the calibration of its support stored in its card."""
-    return model.named({"support": (slope, intercept)})
+    """Return the model with its support calibrated anew: log odds of before, times `slope`, plus `intercept`."""
+    first, second = model.card.support or (SLOPE, INTERCEPT)
+    return model.named({"support": (slope * first, slope * second + intercept)})
 
 
 def report(found: Evaluation) -> str:
@@ -212,25 +230,51 @@ def report(found: Evaluation) -> str:
 
 
 def support_text(support: Support) -> str:
-    """Return a paragraph on the support scores."""
-    worse, curve = sum(w for _, _, w in support.cases), support.calibration
-    return (
-        f"Support: over {len(support.cases)} left-out conditions, {worse} with an error above the best simple "
-        f"baseline's; AUROC {support.auroc:.3f}; probability of being no worse = "
-        f"1 / (1 + exp(−({curve.slope:.4g} · support + {curve.intercept:.4g})))"
+    """Return a section on the support scores: how they rank, and whether they are calibrated."""
+    ranks = [["error above that of", "worse", "cases", "AUROC", "the baseline"]]
+    for name, cases in support.against.items():
+        shown = number(cases.auroc, 3)
+        ranks.append([name, str(int(cases.worse.sum())), str(len(cases.support)), shown, AGAINST[name]])
+    cases = support.against[NOTHING]
+    told = by_other_families(cases)
+    known = np.isfinite(told)
+    brier = np.mean((told[known] - ~cases.worse[known]) ** 2) if known.any() else float("nan")
+    base = (~cases.worse).mean()
+    rows = [["support", "cases", "mean support", "no worse than no change"]]
+    rows += [[word, str(n), f"{said:.2f}", f"{true:.2f}"] for word, n, said, true in reliability(cases)]
+    ranked = number(auroc(cases.worse[known], -told[known]), 3) if known.any() else UNKNOWN
+    return "\n\n".join(
+        [
+            "### Support",
+            "The support is the probability that a prediction is no worse than to say that nothing changes. AUROC: "
+            "how often a case whose error is above the baseline's has less support than one whose error is not.",
+            pipes(ranks),
+            pipes(rows),
+            f"Calibrated for each family on the other families alone: AUROC {ranked}, Brier score {number(brier, 3)} "
+            f"(the share of cases alone: {base * (1 - base):.3f}). Best curve on all cases: log odds of the support "
+            f"× {support.slope:.3g} + {support.intercept:.3g}.",
+        ]
     )
 
 
 def as_json(found: Evaluation) -> str:
-    """Return everything as JSON: `tables` as `twin.analysis.protocol.table`, and `support` with slope and intercept."""
+    """Return everything as JSON: `tables` as `twin.analysis.protocol.table`, and `support` by baseline."""
     document: dict[str, object] = json.loads(to_json(found.tables))
     if found.support is not None:
         s = found.support
         document["support"] = {
-            "auroc": s.auroc if s.auroc == s.auroc else None,
-            "slope": s.calibration.slope,
-            "intercept": s.calibration.intercept,
-            "cases": [{"task": n, "support": x, "worse": w} for n, x, w in s.cases],
+            "slope": s.slope,
+            "intercept": s.intercept,
+            "against": {
+                name: {
+                    "auroc": c.auroc if c.auroc == c.auroc else None,
+                    "cases": [
+                        {"task": n, "support": float(x), "worse": bool(w)}
+                        for n, x, w in zip(c.names, c.support, c.worse, strict=True)
+                    ],
+                }
+                for name, c in s.against.items()
+            },
         }
     return json.dumps(document, indent=1, allow_nan=False)
 

@@ -18,6 +18,7 @@ from twin.model.masked import MaskedDiffusion
 
 ROUNDS = (1, 2, 3, 8, 32, 256)
 NAME = "twin"
+AROUND = "twin, around training cells"  # no generation from nothing: beside a peer's row of the same kind
 
 
 @dataclass
@@ -25,11 +26,13 @@ class Sampler:
     """Cells drawn from a network trained on the task's cells: a type by its share, a depth by its law, then all genes.
 
     rounds : K. latent : False takes z away, so that only what was revealed in earlier rounds ties genes together.
+    around : True takes z, type and library size of training cells drawn at random, so that only genes are drawn.
     """
 
     bases: Bases
     rounds: int = 1
     latent: bool = True
+    around: bool = False
 
     def __call__(self, task: GenerationTask) -> sp.csr_array:
         """Return as many cells as are asked for, (cell, gene) counts."""
@@ -40,11 +43,17 @@ class Sampler:
         names = [str(c) for c in contexts]
         model = self.bases.base(counts, totals, task.genes, names, context.astype(np.intp), task.seed)
         model = model if self.latent else without_latent(model)
-        asked = np.random.default_rng(task.seed).choice(context, size=task.n).astype(np.intp)
+        chosen = np.random.default_rng(task.seed).integers(len(context), size=task.n)
+        asked = context[chosen].astype(np.intp)
         ids, streams = np.arange(task.n, dtype=np.uint64), Streams(task.seed, 0, 0)
         nothing = np.zeros((task.n, len(model.perturbations)))
-        depth = model.depths(asked, ids, streams)
+        depth = totals[chosen] if self.around else model.depths(asked, ids, streams)
         condition = Condition(ids, asked, depth, nothing, np.full_like(nothing, np.nan), np.ones(task.n))
+        if self.around:
+            z = model.encode(counts[chosen], condition)
+            blank = sp.csr_array((task.n, len(task.genes)), dtype=np.int32)
+            effects = model.effects(condition)
+            return model.decoder.target(blank, z, condition, effects, streams, "sample", steps=self.rounds)
         return sp.csr_array(model.sample(condition, streams, steps=self.rounds)[0])
 
 

@@ -10,8 +10,6 @@ from rich.console import Console
 from twin.analysis.protocol.run import Finished
 from twin.cli.progress import clock
 
-PREDICTORS = 2  # rows of ours a task and seed
-
 
 class EvaluationLine:
     """Prints a line for each task and predictor of ours, on the error stream."""
@@ -32,7 +30,7 @@ class EvaluationLine:
 
     def expect(self, tasks: Mapping[str, int]) -> None:
         """Take note of how many tasks each family has."""
-        self.total = sum(tasks.values()) * PREDICTORS * self.seeds
+        self.total = sum(tasks.values()) * (1 + self.seeds)  # what is expected once, cells at each seed
         self.started = monotonic()
 
     def update(self, row: Finished) -> None:

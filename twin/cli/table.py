@@ -9,11 +9,17 @@ COMMANDS = {
     "run": ("twin.cli.run:run", "Run a scenario and leave a run store."),
     "check": ("twin.cli.check:check", "Say whether a scenario can be run, and what is wrong with it."),
     "explain": ("twin.cli.explain:explain", "Print the plan: who runs when, on what assumptions, at what cost."),
+    "import": (
+        "twin.cli.import_:import_",
+        "Turn a project of PhysiCell into a scenario, with a report of what came along.",
+    ),
     "train": ("twin.cli.train:train", "Train a world model on AnnData files of raw counts."),
     "evaluate": ("twin.cli.evaluate:evaluate", "Score a world model on held-out cells beside its baselines."),
     "predict": ("twin.cli.predict:predict", "Predict perturbed counts for the cells of an AnnData file."),
     "sample": ("twin.cli.sample:sample", "Draw a population of cells from a world model."),
     "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, from two or more measured times."),
+    "graph": ("twin.cli.graph:graph", "Write who touches whom, or who descends from whom, in a run, as GraphML."),
     "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
+    "verify": ("twin.cli.verify:verify", "Hold the physics to analytic and published numbers."),
     "plugins": ("twin.cli.plugins:plugins", "List plugins, world models and commands that are installed."),
 }

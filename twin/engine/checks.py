@@ -3,15 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 
+import numpy as np
+
 from twin.data.peek import Contents, peek
+from twin.data.places import read_places
 from twin.errors import Fault, InputError, unknown_name
 from twin.model.contract import WorldModel
 from twin.results.layout import check_folder_name
-from twin.scenario.behaviours import DEFAULT, base_faults, word_fault
+from twin.scenario.behaviours import DEFAULT, base_faults
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Key
-from twin.scenario.schema import Ball, Compartment, Scenario
+from twin.scenario.rules import rule_faults
+from twin.scenario.schema import Ball, Compartment, Scenario, TableCells
 from twin.scenario.signalling import Complexes, Received, absent_receptors
+from twin.scenario.signals import GENE
 from twin.scenario.timeline import AddSubstance, KnockOut, RemoveCells, WashOut, whole_ticks
 from twin.units import Concentration
 
@@ -60,6 +65,8 @@ def peek_files(loaded: LoadedScenario, findings: Findings) -> dict[str, Contents
     contents: dict[str, Contents] = {}
     for name, compartment in loaded.scenario.compartments.items():
         cells, loc = compartment.cells, ("compartments", name, "cells")
+        if cells.source == "table":
+            _peek_table(loaded, name, cells, contents, findings)
         if cells.source != "h5ad":
             continue
         try:
@@ -73,6 +80,33 @@ def peek_files(loaded: LoadedScenario, findings: Findings) -> dict[str, Contents
             findings.add((*loc, "spatial"), f"{cells.file} has no obsm['spatial']")
         contents[name] = found
     return contents
+
+
+def _peek_table(
+    loaded: LoadedScenario, name: str, cells: TableCells, contents: dict[str, Contents], findings: Findings
+) -> None:
+    """Note what is wrong with a table of cells, and put down what it holds, and what its cells may become."""
+    loc = ("compartments", name, "cells")
+    try:
+        found = read_places(loaded.resolve(cells.file), cells.types)
+    except InputError as error:
+        findings.add((*loc, "file"), str(error))
+        return
+    box = np.asarray(loaded.scenario.compartments[name].box)
+    inside = found.position - np.asarray(cells.origin)
+    outside = np.flatnonzero(((inside < 0) | (inside > box)).any(axis=1))
+    if len(outside):
+        x, y, z = inside[outside[0]]
+        findings.add(
+            (*loc, "file"),
+            f"{len(outside)} of {found.n_cells} cells of {cells.file} lie outside the box, the first on line "
+            f"{found.line[outside[0]]} at ({x:g}, {y:g}, {z:g}) um from its corner; it ends at "
+            f"({box[0]:g}, {box[1]:g}, {box[2]:g}) um: widen the box, or set origin to its lower corner in the table",
+        )
+    if cells.place:
+        findings.add((*loc, "place"), "the table says where cells are: leave place out")
+    types = {str(t) for t in found.cell_type} | set(loaded.scenario.cell_types) - {DEFAULT}
+    contents[name] = Contents(found.n_cells, frozenset(types), 0, has_places=True)
 
 
 def document_faults(
@@ -91,10 +125,16 @@ def document_faults(
         findings.nanomolar(("substances", name, "initial"), substance.initial, name)
         for wall in WALLS:
             findings.nanomolar(("substances", name, "walls", wall), getattr(substance.walls, wall), name)
-    unread = any(c.cells.source == "h5ad" and n not in contents for n, c in scenario.compartments.items())
+    unread = any(c.cells.source != "model" and n not in contents for n, c in scenario.compartments.items())
     types: set[str] | None = None
     if model is not None and not unread:
         types = set(model.contexts).union(*(found.cell_types for found in contents.values()))
+    for name, found in contents.items():
+        cells = scenario.compartments[name].cells
+        if cells.source == "table" and model is not None:
+            for missing in sorted(found.cell_types - set(model.contexts) - set(scenario.cell_types)):
+                place = ("compartments", name, "cells", "file")
+                findings.name(place, "cell type of the world model", missing, model.contexts)
     for name, compartment in scenario.compartments.items():
         _compartment(("compartments", name), compartment, model, types, findings)
     _behaviours(scenario, types, findings)
@@ -109,7 +149,7 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
     """Note the genes that a scenario names and that are not among these."""
     named: list[tuple[tuple[Key, ...], str | None]] = []
     for i, secretion in enumerate(scenario.signalling.secretion):
-        named.append((("signalling", "secretion", i, "gene"), secretion.gene))
+        named += [(("signalling", "secretion", i, "gene"), gene) for gene in secretion.genes]
     for i, reception in enumerate(scenario.signalling.reception):
         loc: tuple[Key, ...] = ("signalling", "reception", i, "receptor")
         named += [((*loc, j), gene) for j, gene in enumerate(reception.receptor)]
@@ -122,6 +162,9 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
     for i, event in enumerate(scenario.timeline):
         if isinstance(event, KnockOut):
             named.append((("timeline", i, "gene"), event.gene))
+    for i, rule in enumerate(scenario.rules):
+        if rule.signal.startswith(GENE):
+            named.append((("rules", i, "signal"), rule.signal.removeprefix(GENE)))
     named += [(("observe", "genes", i), gene) for i, gene in enumerate(scenario.observe.genes)]
     for name, program in scenario.observe.programs.items():
         named += [(("observe", "programs", name, i), gene) for i, gene in enumerate(program)]
@@ -216,9 +259,8 @@ def _behaviours(scenario: Scenario, types: set[str] | None, findings: Findings) 
     for i, rule in enumerate(scenario.rules):
         if types is not None:
             findings.name(("rules", i, "cell_type"), "cell type", rule.cell_type, known)
-        unknown = word_fault(rule.behaviour, tuple(scenario.substances), known)
-        if unknown is not None:
-            findings.add(("rules", i, "behaviour"), unknown)
+    for place, fault in rule_faults(scenario, known):
+        findings.add(place, fault)
 
 
 def _signalling(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from twin.engine import estimate
 from twin.engine.explain_signals import from_table, notices
 from twin.process import Port, Process
-from twin.scenario.schema import Compartment, Scenario, Substance
+from twin.scenario.behaviours import DEFAULT
+from twin.scenario.schema import Compartment, Rule, Scenario, Substance
 from twin.units import MOLECULES_PER_NM_UM3
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def describe(plan: "Plan") -> str:
     ]
     sections = [
         ("Compartments", [_compartment(n, c, plan.n_cells[n]) for n, c in scenario.compartments.items()]),
+        ("Cell types", [_behaviours(t, values) for t, values in scenario.cell_types.items()]),
+        ("Rules", [_rule(rule) for rule in scenario.rules]),
         ("Substances", [_substance(n, s, scenario) for n, s in scenario.substances.items()]),
         ("From the built-in table", [line for n, s in scenario.substances.items() for line in from_table(n, s)]),
         ("In each tick", [_process(name, p, plan) for name, p in plan.processes]),
@@ -43,10 +46,24 @@ def describe(plan: "Plan") -> str:
 def _compartment(name: str, compartment: Compartment, n_cells: int) -> str:
     box = " × ".join(f"{edge:g}" for edge in compartment.box)
     source = compartment.cells
-    origin = "drawn by the world model" if source.source == "model" else f"from {source.file}"
+    made = {"model": "drawn by the world model", "table": "at the places of "}
+    origin = made.get(source.source, "from ") + ("" if source.source == "model" else source.file)
     return (
         f"{name} (of {compartment.organ}): {n_cells:,} cells {origin}, box {box} µm, "
         f"{estimate.n_voxels(compartment):,} voxels of {compartment.spacing:g} µm"
+    )
+
+
+def _behaviours(cell_type: str, values: dict[str, str | float]) -> str:
+    who = "all types" if cell_type == DEFAULT else cell_type
+    return f"{who}: {', '.join(f'{word} {value}' for word, value in values.items()) or 'as by default'}"
+
+
+def _rule(rule: Rule) -> str:
+    dead = ", in dead bodies too" if rule.applies_to_dead else ""
+    return (
+        f"{rule.cell_type}: {rule.signal} {rule.response} {rule.behaviour} towards {rule.saturation}, half of it at "
+        f"{rule.half_max}, Hill power {rule.power:g}{dead}"
     )
 
 

@@ -1,18 +1,14 @@
 """Who runs when: ports checked against each other, processes put in order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import networkx as nx
 
 from twin.process import CORE_PORTS, CORE_RATES, Phase, Port, Process
 
 
-def port_faults(processes: Mapping[str, Process]) -> list[tuple[str, str]]:
-    """Return what is wrong among the ports as (process, sentence) pairs.
-
-    Every port that is read is the core's, a column of some process, or written by one; a name
-    means one thing (dims, units) to all; one process at most sets a port.
-    """
+def offered_by(processes: Mapping[str, Process]) -> tuple[dict[str, tuple[Port, str]], list[tuple[str, str]]]:
+    """Return every port that can be read, with who has it, and columns that two have as (process, sentence)."""
     faults: list[tuple[str, str]] = []
     offered: dict[str, tuple[Port, str]] = {p.name: (p, "the core") for p in (*CORE_PORTS, *CORE_RATES)}
     for name, process in processes.items():
@@ -25,9 +21,23 @@ def port_faults(processes: Mapping[str, Process]) -> list[tuple[str, str]]:
     for name, process in processes.items():
         for port in process.writes:
             offered.setdefault(port.name, (port, name))
+    return offered, faults
+
+
+def port_faults(processes: Mapping[str, Process], told: Collection[str] = ()) -> list[tuple[str, str]]:
+    """Return what is wrong among the ports as (process, sentence) pairs.
+
+    Every port that is read is the core's, a column of some process, or written by one; a name
+    means one thing (dims, units) to all; one process at most sets a port.
+
+    told : names of ports that somebody reads, nobody has, and that were told already.
+    """
+    offered, faults = offered_by(processes)
     for name, process in processes.items():
         for port in dict.fromkeys((*process.reads, *process.writes)):
             if port.name not in offered:
+                if port.name in told:
+                    continue
                 faults.append((name, f"reads {port.name!r}, which no process of this scenario writes"))
                 continue
             meant, owner = offered[port.name]

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from twin import registry
 from twin.data.peek import Contents
-from twin.engine import checks, estimate, explain, order
+from twin.engine import checks, estimate, explain, order, unserved
 from twin.engine.focus import perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
-from twin.process import CONTACTS, DOSE, SOURCE, Phase, Process, ProcessConfig
+from twin.process import Phase, Process, ProcessConfig
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
@@ -26,7 +26,6 @@ from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
 from twin.scenario.timeline import whole_ticks
 
-OWN_COLUMNS = ("radius", "depth", "ec50_factor")  # of the cells themselves, that can be observed
 MOST_TICKS = 1_000_000  # our choice: nearly a year of half-minutes; above it a tick was mistyped
 RECORDED = ("twin", "torch", "numpy", "scipy", "numba", "anndata", "xarray", "zarr", "dask", "networkx", "pydantic")
 
@@ -110,8 +109,8 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
             f"ticks, at most {MOST_TICKS:,} are run: take a longer tick",
         )
         raise loaded.error([*findings.faults, *choose_processes(loaded)[1]])
-    whole = _model(loaded, findings)
     contents = checks.peek_files(loaded, findings)
+    whole = _model(loaded, contents, findings)
     model = None if whole is None else _needed(whole, scenario, contents)
     # names are looked up among all types and perturbations, genes among those of the types that are there
     named = whole if whole is None or model is None or model.genes == whole.genes else whole.focused(genes=model.genes)
@@ -125,10 +124,10 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
     every = {name: _every(name, process, findings) for name, process in processes.items()}
     ordered, circles = order.in_order(processes)
     if complete:
-        for name, message in (*order.port_faults(processes), *circles):
+        unheard = unserved.unheard(scenario, processes, findings)
+        for name, message in (*order.port_faults(processes, unheard), *circles):
             findings.add(("processes", name), message)
-        _somebody_does_it(scenario, processes, findings)
-        _observed_columns(scenario, processes, findings)
+        unserved.note(scenario, processes, findings)
     n_cells = _n_cells(scenario, contents)
     memory = estimate.memory_bytes(scenario, n_cells, model) if model is not None else 0.0
     if memory > scenario.execution.memory_limit_gib * estimate.GIB:
@@ -177,22 +176,25 @@ def choose_processes(source: ScenarioSource) -> tuple[Chosen, list[Fault]]:
     return chosen, faults
 
 
-def _model(loaded: LoadedScenario, findings: checks.Findings) -> WorldModel | None:
+def _model(loaded: LoadedScenario, contents: Mapping[str, Contents], findings: checks.Findings) -> WorldModel | None:
     choice = loaded.scenario.world_model
     try:
         if choice.path is not None:
             loaded.resolve(choice.path)
-        return registry.load_model(choice, loaded.folder).for_types(_composed_types(loaded.scenario))
+        return registry.load_model(choice, loaded.folder).for_types(_composed_types(loaded.scenario, contents))
     except InputError as error:
         findings.add(("world_model", "path" if choice.path is not None else "name"), str(error))
         return None
 
 
-def _composed_types(scenario: Scenario) -> tuple[str, ...]:
+def _composed_types(scenario: Scenario, contents: Mapping[str, Contents]) -> tuple[str, ...]:
     """Return the cell types that the scenario itself names as what its tissues are made of."""
     sources = [compartment.cells for compartment in scenario.compartments.values()]
-    named = [c.composition for c in sources if c.source == "model" and not isinstance(c.composition, str)]
-    return tuple(dict.fromkeys([*(t for types in named for t in types), *(set(scenario.cell_types) - {DEFAULT})]))
+    named = [tuple(c.composition) for c in sources if c.source == "model" and not isinstance(c.composition, str)]
+    tables = (n for n, compartment in scenario.compartments.items() if compartment.cells.source == "table")
+    named += [tuple(sorted(contents[n].cell_types)) for n in tables if n in contents]
+    own = (t for t in scenario.cell_types if t != DEFAULT)
+    return tuple(dict.fromkeys([*(t for types in named for t in types), *own]))
 
 
 def _needed(whole: WorldModel, scenario: Scenario, contents: Mapping[str, Contents]) -> WorldModel:
@@ -247,31 +249,6 @@ def _every(name: str, process: Process, findings: checks.Findings) -> int:
         return 1
 
 
-def _somebody_does_it(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
-    """Note what the scenario asks for and no process carries out."""
-    written = {port.name for process in processes.values() for port in process.writes}
-    if scenario.timeline and not any(p.phase == Phase.TIMELINE for p in processes.values()):
-        findings.add(("timeline",), "no process carries it out; add one, like 'dosing:' under processes")
-    if scenario.signalling.secretion and SOURCE.name not in written:
-        findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")
-    for kind in ("reception", "contact"):
-        if any(r.perturbation for r in getattr(scenario.signalling, kind)) and DOSE.name not in written:
-            findings.add(("signalling", kind), "no process writes the dose; add one, like 'exposure:'")
-    if scenario.signalling.contact:
-        lost = [s.column for s in scenario.signalling.contact if s.column not in written]
-        if lost:
-            findings.add(("signalling", "contact"), f"no process writes {lost[0]}; add one, like 'contact:'")
-        if CONTACTS.name not in written:
-            findings.add(("signalling", "contact"), "no process finds who touches whom; add one, like 'mechanics:'")
-
-
-def _observed_columns(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
-    """Note the columns to observe that no cell has."""
-    brought = [column.name for process in processes.values() for column in process.columns if not column.width]
-    for i, name in enumerate(scenario.observe.columns):
-        findings.name(("observe", "columns", i), "column of the cells", name, (*OWN_COLUMNS, *brought))
-
-
 def _steps_per_tick(
     processes: Mapping[str, Process], every: Mapping[str, int], model: WorldModel
 ) -> tuple[float, float]:
@@ -285,7 +262,8 @@ def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, 
     n_cells = {}
     for name, compartment in scenario.compartments.items():
         found = contents.get(name)
-        n_cells[name] = compartment.cells.count or (found.n_cells if found is not None else 0)
+        count = None if compartment.cells.source == "table" else compartment.cells.count
+        n_cells[name] = count or (found.n_cells if found is not None else 0)
     return n_cells
 
 

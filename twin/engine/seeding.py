@@ -11,7 +11,7 @@ from twin.engine.world import CODED, UNKNOWN, World, composed
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
-from twin.scenario.schema import CellSource, Compartment, MeasuredCells
+from twin.scenario.schema import CellSource, Compartment, MeasuredCells, TableCells
 from twin.state.body import Body
 from twin.state.body import Compartment as Tissue
 from twin.state.cells import Cells, Column
@@ -83,11 +83,15 @@ def place_cells(
     types = world.names[name]["cell_type"]
     if isinstance(source, MeasuredCells):
         code = _codes(world.measured[name].column("cell_type", source.cell_type), types)
+    elif isinstance(source, TableCells):
+        code = _codes(world.placed[name].cell_type, types)
     else:
         code = np.repeat(np.arange(len(types)), composed(name, document, types, world.model))
     radius = _radii(source, code, types)
     if isinstance(source, MeasuredCells) and source.spatial:
         position = _measured_places(world, name, source, grid)
+    elif isinstance(source, TableCells):  # inside the box: checked when the scenario was
+        position = world.placed[name].position - np.asarray(source.origin)
     else:
         position = packed_places(name, source, code, radius, types, grid, streams)
     # rows run along the longest edge of the box: neighbours in space are neighbours in memory

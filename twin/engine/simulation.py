@@ -207,9 +207,11 @@ def _name_of(loaded: LoadedScenario) -> str:
 
 
 def _inputs(loaded: LoadedScenario) -> dict[str, Path]:
-    """Return the files that the compartments are made of, by the names that the scenario has for them."""
+    """Return the files that compartments and signals are made of, by the names that the scenario has for them."""
     sources = (compartment.cells for compartment in loaded.scenario.compartments.values())
-    return {cells.file: loaded.resolve(cells.file) for cells in sources if cells.source == "h5ad"}
+    files = [cells.file for cells in sources if cells.source != "model"]
+    files += [pairs.file for pairs in loaded.scenario.signalling.pairs]
+    return {file: loaded.resolve(file) for file in files}
 
 
 def _hash_of(path: Path) -> str:
@@ -261,6 +263,7 @@ def record_of(plan: Plan, world: World) -> dict[str, object]:
 def _exposure_start(plan: Plan) -> float:
     """Return when the first substance comes in, h."""
     starts = [s.start for s in plan.scenario.signalling.secretion]
+    starts += [0.0 for signal in plan.scenario.signalling.contact if signal.perturbation is not None]
     starts += [event.at for event in plan.scenario.timeline if event.do == "add"]
     return min(starts, default=0.0)
 

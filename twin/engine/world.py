@@ -1,12 +1,14 @@
 """What stands still while a trajectory runs: model, substances, names, the plan's processes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.data.counts import CountData, onto_axis, read_counts
+from twin.data.places import Places, read_places
 from twin.engine.checks import WALLS, Findings, gene_faults
 from twin.engine.focus import perturbations_named, types_of
 from twin.errors import InputError
@@ -16,7 +18,7 @@ from twin.model.prediction import LEAST_NEW
 from twin.process import Process
 from twin.scenario.behaviours import DEFAULT, NO_BEHAVIOURS, Behaviours, behaviours_of
 from twin.scenario.load import LoadedScenario
-from twin.scenario.schema import Compartment, MeasuredCells, Scenario
+from twin.scenario.schema import Compartment, MeasuredCells, Scenario, TableCells
 from twin.state.cells import Column
 from twin.state.fields import Substances, Wall
 from twin.units import Concentration
@@ -36,6 +38,7 @@ class World:
     context : per compartment, (type,) index of each cell type among the model's contexts.
     measured : per compartment the user's cells, where it is made from a file.
     notes : what a run has to record of its cells, a sentence each.
+    placed : per compartment the cells of its table, where it is made from one.
     """
 
     scenario: Scenario
@@ -48,6 +51,7 @@ class World:
     columns: tuple[Column, ...]
     behaviours: Behaviours = NO_BEHAVIOURS
     notes: tuple[str, ...] = ()
+    placed: Mapping[str, Places] = field(default_factory=dict)
 
     @property
     def perturbations(self) -> tuple[str, ...]:
@@ -101,6 +105,7 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
     scenario = loaded.scenario
     names: dict[str, dict[str, tuple[str, ...]]] = {}
     measured: dict[str, CountData] = {}
+    placed: dict[str, Places] = {}
     told: dict[str, list[str]] = {}
     present: dict[str, set[str]] = {}
     whole = model
@@ -121,14 +126,23 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
             present[name] = set(names[name]["cell_type"])
             model, told[name] = _extended(model, name, all_cells, source, names[name]["cell_type"])
         else:
+            if isinstance(source, TableCells):
+                placed[name] = read_places(loaded.resolve(source.file), source.types)
+                can_be = {str(t) for t in placed[name].cell_type} | set(scenario.cell_types)
+                types = tuple(t for t in whole.contexts if t in can_be)
+            else:
+                types = types_of(compartment, whole)
             names[name] = {
-                "cell_type": types_of(compartment, whole),
+                "cell_type": types,
                 "donor": ("sampled",),
                 "species": (UNKNOWN,),
                 "technology": (UNKNOWN,),
             }
-            types = names[name]["cell_type"]
-            present[name] = {t for t, n in zip(types, composed(name, compartment, types, whole), strict=True) if n}
+            if isinstance(source, TableCells):
+                present[name] = {str(t) for t in placed[name].cell_type}
+            else:
+                n_of = composed(name, compartment, types, whole)
+                present[name] = {t for t, n in zip(types, n_of, strict=True) if n}
     here = {t for columns in names.values() for t in columns["cell_type"]}
     model = model.focused([c for c in model.contexts if c in here], perturbations=perturbations_named(scenario, whole))
     findings = Findings(loaded)
@@ -157,6 +171,7 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
         columns,
         behaviours_of(scenario),
         tuple(notes),
+        placed,
     )
 
 

@@ -5,8 +5,6 @@ short series of Chebyshev polynomials of A, each one pass of the seven-point ste
 √(ρ dt) passes, however uneven the losses are, and its error falls faster than any power of their number.
 """
 
-from functools import lru_cache
-
 import numpy as np
 import scipy.fft
 from numba import njit
@@ -35,7 +33,7 @@ def passes_needed(diffusivity: float, modes: Modes, loss: Float, dt: float) -> f
     loss : (z, y, x), λ + k, 1/h.
     dt : h.
     """
-    low, high = _range(diffusivity, modes, loss)
+    low, high = spectrum_of(diffusivity, modes, float(loss.min()), float(loss.max()))
     return 10.0 + 5.0 * float(np.sqrt(dt * (high - low)))  # measured: 1.5 to 5 times the root
 
 
@@ -70,7 +68,7 @@ def propagate(
     ------
     Tal-Ezer, Spectral methods in time for parabolic problems, SIAM J. Numer. Anal. 26 (1989) 1-11.
     """
-    low, high = _range(diffusivity, modes, loss)
+    low, high = spectrum_of(diffusivity, modes, float(loss.min()), float(loss.max()))
     stencil, side = diffusivity / spacing**2, _sides(walls)
     c, new = _padded(field), np.zeros(tuple(n + 2 for n in field.shape))
     _fill(c, side)
@@ -79,9 +77,8 @@ def propagate(
     unit = dt * float(np.max(np.abs(new[INSIDE])))
     if unit == 0.0:
         return field.copy(), field.copy() if mean else None, 1, 0.0
-    top = max(float(field.max()), min(dt, 1.0 / max(float(loss.max()), 1e-300)) * float(given.mean()))
-    cut = max(ACCURACY * top / (unit * MARGIN), ROUNDING)
-    weights, tail = _coefficients(dt * low, dt * high, cut, mean=mean)
+    top = least_top(float(field.max()), float(given.mean()), float(loss.max()), dt)
+    weights, tail = coefficients(dt * low, dt * high, top / unit, mean=mean)
     _fill(new, side)
     now, before = new, np.zeros_like(new)
     after, middle = c, c.copy() if mean else c
@@ -114,15 +111,31 @@ def _padded(c: Float) -> Float:
     return np.pad(c, 1)
 
 
-def _range(diffusivity: float, modes: Modes, loss: Float) -> tuple[float, float]:
-    """Return the ends of the spectrum of A, 1/h."""
-    low = diffusivity * float(modes.laplacian.min()) - float(loss.max())
-    return low, min(diffusivity * float(modes.laplacian.max()) - float(loss.min()), 0.0)
+def spectrum_of(diffusivity: float, modes: Modes, least: float, most: float) -> tuple[float, float]:
+    """Return the ends of the spectrum of A, 1/h, for losses between `least` and `most`, 1/h."""
+    low = diffusivity * float(modes.laplacian.min()) - most
+    return low, min(diffusivity * float(modes.laplacian.max()) - least, 0.0)
 
 
-@lru_cache(maxsize=32)
-def _coefficients(low: float, high: float, cut: float, *, mean: bool) -> tuple[Float, float]:
-    """Return the Chebyshev coefficients of φ₁ (and φ₂) on [low, high], (1 or 2, degree + 1), and what was cut off."""
+def least_top(top: float, given: float, most: float, dt: float) -> float:
+    """Return a concentration that the top of a step reaches at least, nM.
+
+    Parameters
+    ----------
+    top : at the start, nM. given : mean of what is given, nM/h. most : the largest loss, 1/h. dt : h.
+    """
+    return max(top, min(dt, 1.0 / max(most, 1e-300)) * given)
+
+
+def coefficients(low: float, high: float, scale: float, *, mean: bool) -> tuple[Float, float]:
+    """Return the Chebyshev coefficients of φ₁ (and φ₂) on [low, high], (1 or 2, degree + 1), and what was cut off.
+
+    Parameters
+    ----------
+    low, high : ends of the spectrum times dt.
+    scale : the top of the field over dt × the largest change an hour: the cut is ACCURACY of it, with MARGIN.
+    """
+    cut = max(ACCURACY * scale / MARGIN, ROUNDING)
     n = 32
     while True:
         half_angle = np.pi * (np.arange(n) + 0.5) / (2 * n)

@@ -90,6 +90,7 @@ def reveal(
     effect: NDArray[np.float32],
     strength: NDArray[np.float64],
     context: NDArray[np.int64],
+    assay: NDArray[np.int64],
     theta: NDArray[np.float32],
     hurdle_bias: NDArray[np.float32],
     value_bias: NDArray[np.float32],
@@ -109,7 +110,8 @@ def reveal(
     log_mean : (cell, gene) log μ without effects.
     effect : (arm, context, gene) shifts of log μ at full strength.
     strength : (cell, arm). context : (cell,) index into the effects' contexts.
-    theta, hurdle_bias, value_bias : (gene,). table : (gene, 280). level_value : (280,).
+    assay : (cell,) index into the tables: theta, hurdle_bias, value_bias : (assay, gene). table : (assay, gene, 280).
+    level_value : (280,).
     indptr (cell + 1,), gene, token (entry,) : what the cells hold now, CSR with sorted genes.
 
     Returns
@@ -128,6 +130,7 @@ def reveal(
         if filled + g > len(new_gene):
             new_gene, new_token = _with_room(new_gene, new_token, filled, filled + g)
         cell = _mix(ids[i] ^ np.uint64(key))
+        a = assay[i]
         old = indptr[i]
         last = indptr[i + 1]
         exposed = False
@@ -151,12 +154,12 @@ def reveal(
             if exposed:
                 for p in range(n_arms):
                     log_mu += strength[i, p] * effect[p, context[i], j]
-            positive = -math.expm1(-_hazard(log_mu, theta[j], hurdle_bias[j]))
+            positive = -math.expm1(-_hazard(log_mu, theta[a, j], hurdle_bias[a, j]))
             if u >= rho * positive:
                 continue
-            log_value = log_mu + value_bias[j]
-            log_odds = -math.log1p(theta[j] * math.exp(-min(max(log_value, -12.0), 12.0)))
-            many, total = _weights(table[j], log_odds, level_value, weights)
+            log_value = log_mu + value_bias[a, j]
+            log_odds = -math.log1p(theta[a, j] * math.exp(-min(max(log_value, -12.0), 12.0)))
+            many, total = _weights(table[a, j], log_odds, level_value, weights)
             new_gene[filled] = j
             new_token[filled] = _invert(weights, many, total, u / (rho * positive))
             filled += 1
@@ -171,6 +174,7 @@ def couple(
     place: NDArray[np.uint64],
     log_mean: NDArray[np.float32],
     shift: NDArray[np.float32],
+    assay: NDArray[np.int64],
     theta: NDArray[np.float32],
     hurdle_bias: NDArray[np.float32],
     value_bias: NDArray[np.float32],
@@ -199,6 +203,7 @@ def couple(
         if filled + g > len(new_gene):
             new_gene, new_token = _with_room(new_gene, new_token, filled, filled + g)
         cell = _mix(ids[i] ^ np.uint64(key))
+        a = assay[i]
         old = indptr[i]
         last = indptr[i + 1]
         for j in range(g):
@@ -214,13 +219,13 @@ def couple(
                 continue
             u = (_mix(cell + (place[j] + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
             log_mu = float(log_mean[i, j])
-            p_before = -math.expm1(-_hazard(log_mu, theta[j], hurdle_bias[j]))
-            p_after = -math.expm1(-_hazard(log_mu + shift[i, j], theta[j], hurdle_bias[j]))
+            p_before = -math.expm1(-_hazard(log_mu, theta[a, j], hurdle_bias[a, j]))
+            p_after = -math.expm1(-_hazard(log_mu + shift[i, j], theta[a, j], hurdle_bias[a, j]))
             # the cell's rank from the top: below p_before it is positive, and the higher its count the lower it is
-            log_before = log_mu + value_bias[j]
+            log_before = log_mu + value_bias[a, j]
             if value > 0:
-                odds = -math.log1p(theta[j] * math.exp(-min(max(log_before, -12.0), 12.0)))
-                many, total = _weights(table[j], odds, level_value, weights)
+                odds = -math.log1p(theta[a, j] * math.exp(-min(max(log_before, -12.0), 12.0)))
+                many, total = _weights(table[a, j], odds, level_value, weights)
                 above = 0.0
                 for k in range(value, many):
                     above += weights[k]
@@ -231,8 +236,8 @@ def couple(
             if rank >= p_after:
                 continue
             log_after = log_before + shift[i, j]
-            odds = -math.log1p(theta[j] * math.exp(-min(max(log_after, -12.0), 12.0)))
-            many, total = _weights(table[j], odds, level_value, weights)
+            odds = -math.log1p(theta[a, j] * math.exp(-min(max(log_after, -12.0), 12.0)))
+            many, total = _weights(table[a, j], odds, level_value, weights)
             new_gene[filled] = j
             new_token[filled] = _invert(weights, many, total, 1.0 - rank / p_after)
             filled += 1

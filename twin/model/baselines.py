@@ -24,7 +24,9 @@ from twin.model.network import LatentNetwork
 Float = NDArray[np.float64]
 
 # Each is a correction of the negative binomial of the measured mean: at zero the mean is exactly the measured one.
-CORRECTIONS = ("code_out", "hurdle_bias", "value_bias", "shape", "prior_mean", "prior_root", "log_gain")
+CORRECTIONS = (
+    "code_out", "hurdle_bias", "assay_hurdle", "value_bias", "assay_value", "prior_mean", "prior_root", "log_gain",
+)  # fmt: skip
 
 
 def without_network(model: MaskedDiffusion, name: str) -> MaskedDiffusion:

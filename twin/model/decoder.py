@@ -17,11 +17,12 @@ from twin.kernels.random import Streams
 from twin.kernels.reveal import couple, reveal
 from twin.kernels.tokens import counts_of, tokens_of
 from twin.model.contract import Condition, Counts
-from twin.model.network import LEAST_RATE, GeneTables, Inputs, LatentNetwork, log_odds
+from twin.model.network import LEAST_RATE, GeneTables, Inputs, LatentNetwork, log_hazard, log_odds
 
 Float = NDArray[np.float64]
 
 PAD = 256  # rows a pass is padded to
+MOST_TABLES = 500_000  # genes of all assays together whose tables of levels are kept: 560 MB
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Effects:
 
 @dataclass(frozen=True)
 class _Heads:
-    """The network's per-gene numbers as arrays, made once."""
+    """The network's numbers of some assays as arrays, (assay, gene, …)."""
 
     theta: NDArray[np.float32]
     hurdle_bias: NDArray[np.float32]
@@ -68,19 +69,27 @@ class Decoder:
         self.net = net
         self.n_genes = net.config.n_genes
         self.places = np.arange(self.n_genes, dtype=np.uint64) if places is None else places
+        self._made: tuple[NDArray[np.int64], _Heads] | None = None  # of some assays
 
-    @cached_property
-    def _heads(self) -> _Heads:
-        net = self.net
-        with torch.no_grad():
-            g = self._tables
-            return _Heads(
-                g.theta.numpy(),
-                g.hurdle_bias.numpy(),
-                g.value_bias.numpy(),
-                net.level_table(g).numpy(),
-                net.level_value.numpy().astype(np.float64),
-            )
+    def _heads(self, context: NDArray[np.intp]) -> tuple[NDArray[np.int64], _Heads]:
+        """Return numbers of the assays of these cells' contexts, and which of them each cell's is, (cell,)."""
+        assay = self.net.assay.numpy()[context]
+        used = np.unique(assay)
+        if self._made is None or not np.isin(used, self._made[0]).all():
+            all_so_far = used if self._made is None else np.union1d(used, self._made[0])
+            used = all_so_far if len(all_so_far) * self.n_genes <= MOST_TABLES else used
+            g, rows = self._tables, torch.from_numpy(used)
+            with torch.no_grad():
+                theta = g.theta[rows]
+                heads = _Heads(
+                    theta.numpy(),
+                    g.hurdle_bias[rows].numpy(),
+                    g.value_bias[rows].numpy(),
+                    self.net.level_table(theta).numpy(),
+                    self.net.level_value.numpy().astype(np.float64),
+                )
+            self._made = used, heads
+        return np.searchsorted(self._made[0], assay).astype(np.int64), self._made[1]
 
     @cached_property
     def _tables(self) -> GeneTables:
@@ -162,7 +171,7 @@ class Decoder:
         self, counts: Counts, z: NDArray[np.float32], condition: Condition, effects: Effects, streams: Streams
     ) -> Counts:
         """Move cells from the control law to the treated one, along equal quantiles."""
-        heads = self._heads
+        assay, heads = self._heads(condition.context)
         key = np.uint64(streams.stream("perturb").key)
         parts = []
         for rows in slices(condition.n):
@@ -174,6 +183,7 @@ class Decoder:
                 self.places,
                 self.log_mean(z[rows], some),
                 effects.rows(rows).shift(),
+                assay[rows],
                 heads.theta,
                 heads.hurdle_bias,
                 heads.value_bias,
@@ -197,16 +207,19 @@ class Decoder:
         wanted = np.asarray(list(genes), dtype=np.intp)
         at = torch.from_numpy(wanted.astype(np.int64))
         g = self._tables
-        table, theta = self.net.level_table(g, at), g.theta[at]
+        theta, hurdle_bias, value_bias = g.theta[:, at], g.hurdle_bias[:, at], g.value_bias[:, at]
+        assay = self.net.assay.numpy()[condition.context]
         for rows in slices(condition.n):
             some = condition.rows(rows)
             mean = torch.from_numpy(self.log_mean(z[rows], some)[:, wanted] + effects.rows(rows).shift(wanted))
-            hazard = theta * torch.log1p(torch.exp(mean) / theta)
-            positive = -torch.expm1(-hazard * torch.exp(g.hurdle_bias[at]))
-            odds = log_odds(mean + g.value_bias[at], theta)
-            weights = torch.softmax(table + odds[..., None] * self.net.level_value, dim=-1)
-            average = (weights * self.net.level_value).sum(dim=-1)
-            out[rows] = (positive * average).numpy() * (1e4 / some.depth[:, None])
+            for a in np.unique(assay[rows]):
+                mine = np.flatnonzero(assay[rows] == a)
+                own = mean[torch.from_numpy(mine)]
+                positive = -torch.expm1(-torch.exp(log_hazard(own, theta[a], hurdle_bias[a])))
+                odds = log_odds(own + value_bias[a], theta[a])
+                weights = torch.softmax(self.net.level_table(theta[a]) + odds[..., None] * self.net.level_value, dim=-1)
+                average = (weights * self.net.level_value).sum(dim=-1)
+                out[mine + rows.start] = (positive * average).numpy() * (1e4 / some.depth[mine, None])
         if condition.clamp is not None:
             out *= _clamp_factors(condition.clamp, genes)
         return out
@@ -289,7 +302,7 @@ class Decoder:
         key: int,
         seen: tuple[Counts, NDArray[np.bool_]] | None = None,
     ) -> Counts:
-        heads = self._heads
+        assay, heads = self._heads(condition.context)
         felt = np.flatnonzero(effects.strength.any(axis=0))
         indptr, gene, token = reveal(
             np.uint64(key),
@@ -300,6 +313,7 @@ class Decoder:
             np.ascontiguousarray(effects.table[felt]),
             np.ascontiguousarray(effects.strength[:, felt]),
             effects.context,
+            assay,
             heads.theta,
             heads.hurdle_bias,
             heads.value_bias,

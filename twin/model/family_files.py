@@ -1,6 +1,7 @@
 """Effect families in a checkpoint: arms and indices as JSON, fitted processes as tensors."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,6 +13,7 @@ from twin.data.arms import Agent, Arm
 from twin.model.effects import EffectFamily
 from twin.model.kriging import LEVEL, RATE, Fit
 from twin.model.likeness import NO_FEATURES, Features, Likeness
+from twin.model.trials import KINDS, NO_TRIALS, Trials
 
 
 class _Document(BaseModel):
@@ -45,6 +47,7 @@ class FamilyDocument(_Document):
     n_genes: int
     n_similar: int
     has_rate: bool
+    n_trial_genes: int = 0  # 0: nothing was left out (a checkpoint of before)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shape that each tensor has to have."""
@@ -59,6 +62,9 @@ class FamilyDocument(_Document):
         }
         for scale in ("level", "rate") if self.has_rate else ("level",):
             shapes |= {f"{scale}.centre": (self.n_genes,), f"{scale}.weight": (rows, self.n_genes)}
+        if self.n_trial_genes:
+            shapes |= {f"trials.{key}": (KINDS, rows) for key in ("along", "size", "rest", "open")}
+            shapes |= {"trials.noise": (rows,), "trials.weight": (rows, self.n_trial_genes)}
         return shapes
 
 
@@ -76,6 +82,7 @@ def family_document(family: EffectFamily) -> FamilyDocument:
         n_genes=len(family.genes),
         n_similar=len(family.similar),
         has_rate=family.rate is not None,
+        n_trial_genes=family.trials.weight.shape[1] if len(family.trials.noise) else 0,
     )
 
 
@@ -93,6 +100,10 @@ def family_tensors(family: EffectFamily) -> dict[str, Tensor]:
         if process is not None:
             tensors[f"{scale}.centre"] = torch.from_numpy(process.centre).half()
             tensors[f"{scale}.weight"] = torch.from_numpy(process.weight).half()
+    if len(family.trials.noise):
+        tensors |= {
+            f"trials.{key}": torch.from_numpy(value).float().contiguous() for key, value in vars(family.trials).items()
+        }
     return tensors
 
 
@@ -121,6 +132,7 @@ def family_of(document: FamilyDocument, tensors: Mapping[str, Tensor]) -> Effect
         process("rate") if document.has_rate else None,
         array("near"),
         array("precision"),
+        Trials(*(array(f"trials.{f.name}") for f in fields(Trials))) if document.n_trial_genes else NO_TRIALS,
     )
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
@@ -39,10 +38,11 @@ from twin.model.family_files import (
     features_tensors,
 )
 from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
-from twin.model.network import LEAST_RATE, NOT_MEASURED, LatentNetwork, NetworkConfig
+from twin.model.network import ASSAY_TABLES, LatentNetwork, NetworkConfig
+from twin.model.table_files import PACKED, assays_measure, packed_tables, unpacked_tables
 from twin.model.treatments import Treatment
 
-FORMAT = 2
+FORMAT = 3
 
 
 class _Document(BaseModel):
@@ -112,7 +112,7 @@ def save_checkpoint(model: MaskedDiffusion, folder: Path, card: str = "") -> Non
     """
     known = model.knowledge
     state = dict(model.net.state_dict())
-    tensors = _packed_rates(state.pop("log_rate"))
+    tensors = packed_tables(state)
     tensors |= {f"net.{k}": v.detach().half().contiguous() for k, v in state.items()}
     for i, family in enumerate(known.families):
         tensors |= {f"family.{i}.{k}": v for k, v in family_tensors(family).items()}
@@ -164,25 +164,6 @@ def save_checkpoint(model: MaskedDiffusion, folder: Path, card: str = "") -> Non
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
-def _packed_rates(log_rate: Tensor) -> dict[str, Tensor]:
-    """Return the measured rates alone: contexts that measured the same genes share one list of them."""
-    known = (log_rate > LEAST_RATE).numpy()
-    masks, which = np.unique(np.packbits(known, axis=1), axis=0, return_inverse=True)
-    return {
-        "rates.measured": torch.from_numpy(masks),
-        "rates.which": torch.from_numpy(which.ravel().astype(np.int32)),
-        "rates.value": log_rate[torch.from_numpy(known)].half(),
-    }
-
-
-def _unpacked_rates(tensors: dict[str, Tensor], n_genes: int) -> Tensor:
-    masks = np.unpackbits(tensors["rates.measured"].numpy(), axis=1)[:, :n_genes].astype(np.bool_)
-    known = torch.from_numpy(masks[tensors["rates.which"].numpy()])
-    out = torch.full(known.shape, NOT_MEASURED)
-    out[known] = tensors["rates.value"].float()
-    return out
-
-
 def load_any(folder: Path) -> WorldModel:
     """Read a checkpoint folder of any backbone.
 
@@ -220,13 +201,17 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
             f"the network has {config.network.n_genes} and {config.network.n_contexts}"
         )
     net = LatentNetwork(config.network)
-    shapes = {f"net.{k}": tuple(v.shape) for k, v in net.state_dict().items() if k != "log_rate"}
+    shapes = {f"net.{k}": tuple(v.shape) for k, v in net.state_dict().items() if k not in PACKED}
     shapes |= {"rates.which": (len(conditions.contexts),)}
     for i, family in enumerate(conditions.families):
         shapes |= {f"family.{i}.{k}": shape for k, shape in family.shapes().items()}
     if conditions.features:
         shapes |= {"features.indptr": (len(conditions.features) + 1,), "features.width": (1,)}
-    for name in ("rates.value", *(f"features.{part}" for part in ("indices", "data") if conditions.features)):
+    for name in (
+        "rates.value",
+        *ASSAY_TABLES,
+        *(f"features.{part}" for part in ("indices", "data") if conditions.features),
+    ):
         shapes[name] = (len(tensors[name].ravel()),) if name in tensors else ()  # their lengths are checked below
     masks = len(tensors["rates.measured"]) if "rates.measured" in tensors else 0
     shapes["rates.measured"] = (masks, -(-len(genes) // 8))
@@ -238,8 +223,8 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
                 f"checkpoint {folder} is damaged: tensor {name} has shape {tuple(tensors[name].shape)}, not {shape}"
             )
     state = {k[4:]: v.float() for k, v in tensors.items() if k.startswith("net.")}
-    _check_indices(folder, conditions, tensors, len(genes))
-    net.load_state_dict({**state, "log_rate": _unpacked_rates(tensors, len(genes))})
+    _check_indices(folder, conditions, tensors, len(genes), config.network.n_assays)
+    net.load_state_dict({**state, **unpacked_tables(tensors, len(genes), config.network.n_assays)})
     families = tuple(
         family_of(document, {k.split(".", 2)[2]: v for k, v in tensors.items() if k.startswith(f"family.{i}.")})
         for i, document in enumerate(conditions.families)
@@ -270,7 +255,9 @@ def load_checkpoint(folder: Path) -> MaskedDiffusion:
     return MaskedDiffusion(net, knowledge, ModelCard(**config.card.model_dump()))
 
 
-def _check_indices(folder: Path, conditions: _Conditions, tensors: dict[str, Tensor], n_genes: int) -> None:
+def _check_indices(
+    folder: Path, conditions: _Conditions, tensors: dict[str, Tensor], n_genes: int, n_assays: int
+) -> None:
     """Refuse a checkpoint of which one part points to what another does not hold."""
 
     def inside(what: str, values: Iterable[int], n: int) -> None:
@@ -286,6 +273,14 @@ def _check_indices(folder: Path, conditions: _Conditions, tensors: dict[str, Ten
             f"checkpoint {folder} is damaged: tensor rates.value has shape {tuple(tensors['rates.value'].shape)}, not "
             f"{(whole,)}"
         )
+    assay = tensors["net.assay"]
+    inside("net.assay: assay", assay.tolist(), n_assays)
+    whole = int(assays_measure(tensors, assay, n_genes, n_assays).sum())
+    for name in ASSAY_TABLES:
+        if len(tensors[name]) != whole:
+            raise InputError(
+                f"checkpoint {folder} is damaged: tensor {name} has shape {tuple(tensors[name].shape)}, not {(whole,)}"
+            )
     n_contexts = len(conditions.contexts)
     if len(conditions.composition) != n_contexts:
         raise InputError(

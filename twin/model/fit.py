@@ -1,6 +1,6 @@
 """From measured cells to a world model: measured tables, training, priors, calibration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,13 @@ from twin.model.backbones.fitting import fit_tokens
 from twin.model.backbones.sizes import configuration
 from twin.model.backbones.world import Names, TokenWorldModel
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
-from twin.model.groups import dispersion, summarise
+from twin.model.extension import BORROWED
+from twin.model.groups import USUAL_DISPERSION, dispersion, summarise
 from twin.model.likeness import NO_FEATURES, Features
-from twin.model.masked import BORROWED, Knowledge, MaskedDiffusion, ModelCard
+from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
 from twin.model.measured import Measured, measure, treatments_of
 from twin.model.network import LEAST_RATE, LatentNetwork, NetworkConfig
+from twin.model.shapes import set_shapes
 from twin.model.training import Runtime, Step, TrainingCells, TrainingConfig, batch_of, batches, train
 
 CALIBRATION_CELLS = 128  # sampled a context to calibrate library sizes; our choice
@@ -144,27 +146,34 @@ def starting_network(
 ) -> LatentNetwork:
     """Return a network whose tables hold what was measured: rates, depths, dispersions."""
     torch.manual_seed(seed)
-    net = LatentNetwork(NetworkConfig(n_genes=len(data.genes), n_contexts=len(data.contexts), **(sizes or {})))
+    counted = {"n_genes": len(data.genes), "n_contexts": len(data.contexts), "n_assays": int(measured.assay.max()) + 1}
+    net = LatentNetwork(NetworkConfig(**counted, **(sizes or {})))
     net.log_rate.copy_(torch.from_numpy(measured.log_rate))
     net.log_rest.copy_(torch.from_numpy(measured.log_rest))
     net.depth_law.copy_(torch.from_numpy(measured.depth_law))
+    net.assay.copy_(torch.from_numpy(measured.assay))
+    log_theta = np.log(_theta(data, range(len(data.contexts))))
     with torch.no_grad():
-        net.log_theta.copy_(torch.from_numpy(np.log(_theta(data))))
+        net.log_theta.copy_(torch.from_numpy(log_theta))
+    for a in range(net.config.n_assays if net.config.n_assays > 1 else 0):
+        own = np.log(_theta(data, np.flatnonzero(measured.assay == a)))
+        net.assay_theta[a] = torch.from_numpy(own - log_theta)
     return net
 
 
-def _theta(data: Experiment) -> NDArray[np.float64]:
-    """Return each gene's negative-binomial θ within contexts, by moments over control cells, (gene,).
+def _theta(data: Experiment, contexts: Iterable[int]) -> NDArray[np.float64]:
+    """Return each gene's negative-binomial θ within some contexts, by moments over control cells, (gene,).
 
     z takes up a part of the variance, so the estimate is a start, and a low one.
     """
     groups = []
-    for c in range(len(data.contexts)):
+    for c in contexts:
         for f in data.contexts[c].files:
             rows = np.flatnonzero((data.context == c) & (data.arm < 0) & (data.file == f))
             if len(rows):
                 groups.append(summarise(data.counts[rows], data.measured[f], data.depth[rows]))
-    return np.asarray(np.clip(1.0 / dispersion(groups), 0.2, 50.0))
+    phi = dispersion(groups) if groups else np.full(len(data.genes), USUAL_DISPERSION)
+    return np.asarray(np.clip(1.0 / phi, 0.2, 50.0))
 
 
 def fit(
@@ -221,6 +230,7 @@ def fit(
         train(net, cells, training, runtime=runtime, state_file=state_file, on_step=on_step, on_note=on_note)
     net.eval()
     set_priors(net, cells)
+    set_shapes(model, seen)
     return calibrate(MaskedDiffusion(net, knowledge, card))
 
 
@@ -228,7 +238,7 @@ def _sizes_of(start: MaskedDiffusion | None) -> dict[str, int]:
     if start is None:
         return {}
     config = start.net.config.model_dump()
-    return {k: v for k, v in config.items() if k not in ("n_genes", "n_contexts")}
+    return {k: v for k, v in config.items() if k not in ("n_genes", "n_contexts", "n_assays")}
 
 
 def warm(net: LatentNetwork, genes: Sequence[str], start: MaskedDiffusion) -> None:

@@ -15,6 +15,7 @@ BORROWED_CELLS = 5.0  # cells' worth of the pooled variance that each group's ow
 PSEUDO = 0.3  # counts added to a group, at the pool's rate; our choice
 LEAST_VARIANCE = 1e-3  # of log1p(CP10k) between cells; our choice
 DISPERSION_BOUNDS = (0.05, 10.0)
+USUAL_DISPERSION = 0.3  # φ of counts of molecules between cells of a type; our choice
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def summarise(counts: sp.csr_array, measured: NDArray[np.bool_], depth: Float) -
 def dispersion(groups: Sequence[Summary]) -> Float:
     """Return φ of variance μ + φ μ² within groups, by moments, (gene,).
 
-    Shrunk towards 0.3, a usual excess of UMI counts, by the weight of an average gene.
+    Shrunk towards `USUAL_DISPERSION` by the weight of an average gene.
     """
     excess, square = np.zeros_like(groups[0].n), np.zeros_like(groups[0].n)
     for g in groups:
@@ -77,7 +78,7 @@ def dispersion(groups: Sequence[Summary]) -> Float:
         excess += g.square - 2 * rate * g.cross + mean_square - rate * g.depth
         square += mean_square
     typical = max(float(square.mean()), 1e-12)
-    phi = (np.maximum(excess, 0.0) + 0.3 * typical) / (square + typical)
+    phi = (np.maximum(excess, 0.0) + USUAL_DISPERSION * typical) / (square + typical)
     return np.asarray(np.clip(phi, *DISPERSION_BOUNDS))
 
 

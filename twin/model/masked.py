@@ -1,84 +1,47 @@
 """The shipped world model: masked discrete diffusion with a per-cell latent, behind the common contract."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
+from typing import TypedDict
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from twin.data.arms import Agent, Arm
-from twin.data.contexts import Context
+from twin.data.arms import Arm
 from twin.data.substances import known_protein
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
-from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, Perturbation, WorldModel
+from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, WorldModel
 from twin.model.decoder import PAD, Decoder, Effects
 from twin.model.effects import EffectFamily
-from twin.model.likeness import NO_FEATURES, Features
-from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, NOT_MEASURED, LatentNetwork
+from twin.model.extension import set_last_prior, with_context
+from twin.model.focus import kept_genes, narrowed, narrowed_network
+from twin.model.knowledge import Knowledge, ModelCard
+from twin.model.likeness import Features
+from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, LatentNetwork
 from twin.model.treatments import Treatment, strengths
+from twin.model.trials import probability
+
+__all__ = ["Knowledge", "MaskedDiffusion", "ModelCard"]
 
 Float = NDArray[np.float64]
 
 LATENT_HALF_TIME = 72.0  # h; of z's drift towards its context's prior (days; design), our choice
-BORROWED = 30.0  # cells' worth of covariance that a new context borrows from the known ones; our choice
-BORROWED_COUNTS = 2_000.0  # counts that a new context borrows from the one most like it; our choice
-LOWEST = 2e-9  # rate of a gene that a new context measured and never saw
 LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """Where a checkpoint comes from.
+class _Question(TypedDict):
+    """What `EffectFamily` is asked of one context."""
 
-    support : slope and intercept of the logistic curve by which support was calibrated; None: it was not.
-    kappa : fitted scale of the messages' turnover; None: the convention of `WorldModel.kappa`.
-    """
-
-    name: str
-    sources: tuple[str, ...] = ()
-    n_cells: int = 0
-    holdout: float = 0.0
-    training: dict[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    support: tuple[float, float] | None = None
-    kappa: float | None = None
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """What a model knows beside its network: names, and what treatments do.
-
-    contexts : with the words their data gave them. composition : (context,) shares among control cells of the first
-    experiment, which is what a tissue is made of by default. families, treatments : measured effects.
-    half_life : (gene,) of the messages, h.
-    places : (gene,) the number that keys each gene's luck; None: where it stands. A part of a model keeps the whole's.
-    """
-
-    genes: tuple[str, ...]
-    contexts: tuple[Context, ...]
-    composition: Float
-    perturbations: tuple[Perturbation, ...]
-    families: tuple[EffectFamily, ...]
-    treatments: tuple[Treatment, ...]
-    half_life: Float
-    features: Features = NO_FEATURES
-    places: NDArray[np.uint64] | None = None
-
-    def for_perturbations(self, names: Sequence[str]) -> "Knowledge":
-        """Return what is known of some perturbations: the treatments that consist of them."""
-        kept = [i for i, p in enumerate(self.perturbations) if p.name in names]
-        number = {old: new for new, old in enumerate(kept)}
-        treatments = [t for t in self.treatments if number.keys() >= set(t.agents)]
-        return replace(
-            self,
-            perturbations=tuple(self.perturbations[i] for i in kept),
-            treatments=tuple(replace(t, agents=tuple(number[a] for a in t.agents)) for t in treatments),
-        )
+    rate: Float
+    depths: Float
+    arm: Arm
+    features: Features
+    own: int
 
 
 class MaskedDiffusion(WorldModel):
@@ -99,6 +62,7 @@ class MaskedDiffusion(WorldModel):
         self.notes = self._notes()
         self._shifts: dict[tuple[int, int], NDArray[np.float32]] = {}
         self._rates: dict[int, Float] = {}
+        self._evidences: dict[tuple[int, int], float] = {}
         self._families: dict[tuple[tuple[int, ...], int], int] = {}
 
     def _notes(self) -> tuple[str, ...]:
@@ -128,6 +92,8 @@ class MaskedDiffusion(WorldModel):
         for family in self.knowledge.families:
             for table in (family.level.weight, None if family.rate is None else family.rate.weight, family.phi):
                 digest.update(b"" if table is None else np.ascontiguousarray(table).tobytes())
+            for table in vars(family.trials).values():
+                digest.update(np.ascontiguousarray(table).tobytes())
         digest.update(self.half_life.tobytes() + repr(self.card.kappa).encode() + self.decoder.places.tobytes())
         return digest.hexdigest()
 
@@ -311,34 +277,46 @@ class MaskedDiffusion(WorldModel):
     def support(self, condition: Condition) -> Float:
         """Return per cell how well what is asked is supported by data, in [0, 1].
 
-        The share of the prior variance of the effect that the measured groups explain (`EffectFamily.support`), put on
-        the scale of a probability that the prediction is no worse than the best simple baseline's, where that was
-        calibrated. A dose above the highest measured one scales it by their ratio. Nothing asked: 1.
+        The calibrated probability that the prediction is no worse than saying that nothing changes
+        (`twin.model.trials`); of several treatments the least. 0 where nothing like it was measured. A dose above the
+        highest measured one scales it by their ratio. Nothing asked: 1.
         """
         h = self.strengths(condition)
         score = np.ones(condition.n)
         for t in np.flatnonzero(h.any(axis=0)):
             felt = np.flatnonzero(h[:, t])
             here, back = np.unique(condition.context[felt], return_inverse=True)
-            raw = np.array([self.explained(int(t), int(c)) for c in here])[back]
-            score[felt] = np.minimum(score[felt], raw)
-        if self.card.support is not None:
-            slope, intercept = self.card.support
-            score = np.where(h.any(axis=1), 1.0 / (1.0 + np.exp(-(slope * score + intercept))), 1.0)
+            evidence = np.array([self._evidence(int(t), int(c)) for c in here])
+            told = probability(evidence) if self.card.support is None else probability(evidence, *self.card.support)
+            score[felt] = np.minimum(score[felt], told[back])
         for p in range(len(self.perturbations)):
             top = max((t.dose for t in self.knowledge.treatments if t.agents == (p,) and t.dose > 0), default=np.inf)
             score = score * np.minimum(1.0, top / np.maximum(condition.dose[:, p], 1e-300))
         return score
 
     def explained(self, treatment: int, context: int) -> float:
-        """Return the share of an effect's prior variance that the data explain, [0, 1], uncalibrated."""
+        """Return the share of an effect's prior variance that the data explain, [0, 1]."""
+        family, asked = self._question(treatment, context)
+        return family.explained(**asked)
+
+    def _evidence(self, treatment: int, context: int) -> float:
+        key = (treatment, context)
+        if key not in self._evidences:
+            family, asked = self._question(treatment, context)
+            self._evidences[key] = family.evidence(**asked)
+        return self._evidences[key]
+
+    def _question(self, treatment: int, context: int) -> tuple[EffectFamily, _Question]:
         asked = self.knowledge.treatments[treatment]
         family = self.knowledge.families[asked.family]
-        own = family.contexts.index(context) if family.contexts.count(context) == 1 else -1
         log_rate = self.net.log_rate[context].numpy().astype(np.float64)[family.genes]
-        depths = np.exp(self.net.depth_law[context].numpy().astype(np.float64))
-        rate = np.where(log_rate > LEAST_RATE, np.exp(log_rate) * 1e4, np.nan)
-        return family.support(rate, depths, asked.arm, self.knowledge.features, own=own)
+        return family, {
+            "rate": np.where(log_rate > LEAST_RATE, np.exp(log_rate) * 1e4, np.nan),
+            "depths": np.exp(self.net.depth_law[context].numpy().astype(np.float64)),
+            "arm": asked.arm,
+            "features": self.knowledge.features,
+            "own": family.contexts.index(context) if family.contexts.count(context) == 1 else -1,
+        }
 
     # -- other models made from this one --------------------------------------------------------------------
 
@@ -349,52 +327,19 @@ class MaskedDiffusion(WorldModel):
         from them, its effects are kriged from the measured contexts by likeness, its prior of z the cells' own
         encodings.
         """
-        totals = np.asarray(controls.sum(axis=1), dtype=np.float64).ravel()
-        pooled = np.asarray(controls.sum(axis=0), dtype=np.float64).ravel()
-        logs = self.net.log_rate.numpy().astype(np.float64)
-        known = np.where(logs > LEAST_RATE, np.exp(logs), 0.0)
-        x, y = np.log1p(1e4 * pooled / max(pooled.sum(), 1.0)), np.log1p(1e4 * known)
-        alike = [np.corrcoef(x, row)[0, 1] if row.std() > 0 else -1.0 for row in y]
-        nearest = known[int(np.nanargmax(alike))]
-        rate = (pooled + BORROWED_COUNTS * nearest / nearest.sum()) / (pooled.sum() + BORROWED_COUNTS)
-        n_contexts = len(self.contexts)
-        net = LatentNetwork(self.net.config.model_copy(update={"n_contexts": n_contexts + 1}))
-        state = dict(self.net.state_dict())
-        logs = np.log(np.maximum(totals, 1.0))
-        added = {
-            "log_rate": np.where(rate > 0, np.log(np.maximum(rate, LOWEST)), NOT_MEASURED)[None],
-            "log_rest": np.full(1, NOT_MEASURED),
-            "log_gain": np.zeros(1),
-            "depth_law": np.quantile(logs, np.linspace(0, 1, DEPTH_QUANTILES))[None],
-            "prior_mean": np.zeros((1, self.latent_size)),
-            "prior_root": np.eye(self.latent_size)[None],
-        }
-        for key, value in added.items():
-            state[key] = torch.cat([self.net.get_buffer(key), torch.from_numpy(value).float()])
-        net.load_state_dict(state, strict=False)
-        share = len(totals) / max(self.card.n_cells, 1)
-        context = Context(name, name, "", "", "", ())
-        knowledge = replace(
-            self.knowledge,
-            contexts=(*self.knowledge.contexts, context),
-            composition=np.append(self.composition, share) / (1 + share),
-        )
+        net, knowledge = with_context(self.net, self.knowledge, name, controls, self.card.n_cells)
         model = MaskedDiffusion(net, knowledge, self.card)
+        totals = np.asarray(controls.sum(axis=1), dtype=np.float64).ravel()
         n, none = len(totals), np.zeros((len(totals), len(self.perturbations)))
         here = Condition(
             np.arange(n, dtype=np.uint64),
-            np.full(n, n_contexts),
+            np.full(n, len(self.contexts)),
             np.maximum(totals, 1.0),
             none,
             np.full_like(none, np.nan),
             np.ones(n),
         )
-        z = torch.from_numpy(model.encode(controls, here))
-        centred = z - z.mean(dim=0)
-        borrowed = self.net.prior_root.mean(dim=0)
-        covariance = (centred.T @ centred + BORROWED * borrowed @ borrowed.T) / (n + BORROWED)
-        net.prior_mean[-1] = z.mean(dim=0)
-        net.prior_root[-1] = torch.linalg.cholesky(covariance + 1e-5 * torch.eye(self.latent_size))
+        set_last_prior(net, model.encode(controls, here))
         return model
 
     def focused(
@@ -415,67 +360,16 @@ class MaskedDiffusion(WorldModel):
             return MaskedDiffusion(self.net, known, self.card).focused(contexts, genes)
         wanted = list(self.contexts if contexts is None else contexts)
         rows = torch.tensor([self.contexts.index(c) for c in wanted])
-        measured = (self.net.log_rate[rows] > LEAST_RATE).any(dim=0).numpy()
-        if genes is None:
-            keep = np.flatnonzero(measured)
-        else:
-            place = {gene: i for i, gene in enumerate(self.genes)}
-            keep = np.array([place[gene] for gene in genes], dtype=np.intp)
+        keep = kept_genes(self.net, self.knowledge, rows, genes)
         if np.array_equal(keep, np.arange(len(self.genes))) and tuple(wanted) == self.contexts:
             return self
-        columns = torch.from_numpy(keep.astype(np.int64))
-        config = self.net.config.model_copy(update={"n_genes": len(keep), "n_contexts": len(wanted)})
-        net = LatentNetwork(config)
-        state = dict(self.net.state_dict())
-        for key in ("code_in", "code_out", "context_in", "hurdle_bias", "value_bias", "log_theta", "shape"):
-            state[key] = state[key][columns]
-        whole = torch.exp(self.net.log_rate[rows].double())
-        kept = whole[:, columns].sum(dim=1)
-        dropped = whole.sum(dim=1) - kept + torch.exp(self.net.log_rest[rows].double())
-        state["log_rate"] = self.net.log_rate[rows][:, columns]
-        state["log_rest"] = torch.log(dropped.clamp(min=1e-13)).clamp(min=NOT_MEASURED).float()
-        for key in ("prior_mean", "prior_root", "log_gain", "depth_law"):
-            state[key] = state[key][rows]
-        net.load_state_dict(state, strict=False)
-        number = {self.contexts.index(c): i for i, c in enumerate(wanted)}
-        composition = self.composition[rows.numpy()]
-        knowledge = replace(
-            self.knowledge,
-            genes=tuple(self.genes[i] for i in keep),
-            contexts=tuple(self.knowledge.contexts[int(r)] for r in rows),
-            composition=composition / composition.sum() if composition.sum() > 0 else composition,
-            families=tuple(f.moved(keep, number) for f in self.knowledge.families),
-            half_life=self.half_life[keep],
-            places=self.decoder.places[keep],
-        )
-        return MaskedDiffusion(net, knowledge, self.card)
+        net = narrowed_network(self.net, rows, keep)
+        return MaskedDiffusion(net, narrowed(self.knowledge, rows.numpy(), keep, self.decoder.places[keep]), self.card)
 
     def with_perturbation(self, name: str) -> "MaskedDiffusion | None":
-        """Return a model that can also perturb a gene that it never saw perturbed, known by its features alone.
-
-        The experiment that answers is the one with the most related gene, of those in which features were found to
-        tell treatments when they were fitted. None: nothing can be said of the gene.
-        """
-        related = [
-            max(
-                (self.knowledge.features.cosines([name], [a.name])[0, 0] for arm in f.arms for a in arm.agents),
-                default=0,
-            )
-            * (f.likeness.feature > 0)
-            for f in self.knowledge.families
-        ]
-        if not related or max(related) <= 0:
-            return None
-        family = int(np.argmax(related))
-        perturbation = Perturbation(name, "gene", float("nan"), "unknown", float("nan"), 1.0, (), {})
-        arm = Arm((Agent(name, "gene"),))
-        treatment = Treatment(arm, family, (len(self.perturbations),))
-        knowledge = replace(
-            self.knowledge,
-            perturbations=(*self.perturbations, perturbation),
-            treatments=(*self.knowledge.treatments, treatment),
-        )
-        return MaskedDiffusion(self.net, knowledge, self.card)
+        """Return a model that can also perturb a gene that it never saw perturbed (`Knowledge.with_gene`), or None."""
+        knowledge = self.knowledge.with_gene(name)
+        return None if knowledge is None else MaskedDiffusion(self.net, knowledge, self.card)
 
     def with_features(self, features: Features) -> "MaskedDiffusion":
         """Return the model with vectors of prior knowledge, by which it can say something of genes never perturbed."""

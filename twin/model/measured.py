@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from twin.data.arms import Arm
 from twin.data.experiment import Experiment
 from twin.model.effects import EffectFamily, Group, fit_family
-from twin.model.groups import Summary, summarise
+from twin.model.groups import Summary, dispersion, summarise
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.network import DEPTH_QUANTILES, NOT_MEASURED
 from twin.model.treatments import Treatment
@@ -18,7 +18,9 @@ Float = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 LEAST_CONTROL, LEAST_TREATED = 3, 3  # cells of a group; a well of bulk is a group of its own
-PRIOR_COUNTS = 30.0  # UMIs of the file's pooled profile added to each context's; our choice
+USUAL_BETWEEN = 0.3  # squared coefficient of variation of a gene's rate between contexts of an experiment; our choice
+BETWEEN_COUNTS = 20.0  # counts' worth of weight that the usual variation has; our choice
+BETWEEN_BOUNDS = (1e-3, 20.0)
 LOWEST = -20.0  # log rate of a measured gene that was never seen
 DEPTH_BORROWED = 5  # cells below which a context's library sizes are those of its files; our choice
 
@@ -29,9 +31,10 @@ class Measured:
 
     log_rate : (context, gene) log shares among controls, `NOT_MEASURED` where unknown. log_rest : (context,).
     depth_law : (context, DEPTH_QUANTILES) quantiles of the log library size.
-    families, treatments : effects.
+    assay : (context,) the experiment that each context comes from. families, treatments : effects.
     """
 
+    assay: Index
     log_rate: Float
     log_rest: Float
     depth_law: Float
@@ -51,7 +54,9 @@ def measure(
     log_rest = np.full(n_contexts, NOT_MEASURED)
     law = depth_law(data)
     families, treatments = [], []
-    for contexts in related(data):
+    assay = np.zeros(n_contexts, np.intp)
+    for number_of_assay, contexts in enumerate(related(data)):
+        assay[contexts] = number_of_assay
         rates = _control_rates(data, contexts)
         treated = sorted({int(a) for a in data.arm[np.isin(data.context, contexts)] if a >= 0})
         if treated:
@@ -76,7 +81,7 @@ def measure(
             known = rate > 0
             log_rate[context, known] = np.maximum(np.log(rate[known]), LOWEST)
             log_rest[context] = max(np.log(max(1.0 - whole, 1e-13)), NOT_MEASURED)
-    return Measured(log_rate, log_rest, law, tuple(families), tuple(treatments))
+    return Measured(assay, log_rate, log_rest, law, tuple(families), tuple(treatments))
 
 
 def related(data: Experiment) -> list[list[int]]:
@@ -113,20 +118,45 @@ def depth_law(data: Experiment) -> Float:
 def _control_rates(data: Experiment, contexts: Sequence[int]) -> dict[int, Float]:
     """Return smoothed shares of the transcriptome among each context's controls, (gene,); 0 where not measured.
 
-    Each context borrows `PRIOR_COUNTS` counts a cell-depth from the pool of its experiment, so that a gene unseen in a
-    small context still has a rate.
+    A gene's rates are drawn from a gamma law about the rate of the experiment's pool, as wide as the gene is found to
+    vary between its contexts: a marker of one type keeps its own counts, a gene that no type differs in takes the
+    pool's, and one that is unseen in a small context still has a rate.
     """
     sums = {c: _sums(data, (data.context == c) & (data.arm < 0)) or _sums(data, data.context == c) for c in contexts}
     there = {c: s for c, s in sums.items() if s is not None}
     total = sum((s.total for s in there.values()), np.zeros(len(data.genes)))
     exposure = sum((s.depth for s in there.values()), np.zeros(len(data.genes)))
     pooled = (total + 0.5 / len(total)) / np.maximum(exposure, 1.0)
-    typical = float(np.median([s.depth.max() / max(s.n.max(), 1.0) for s in there.values()]))
+    phi = dispersion(list(there.values()))
+    excess = {c: 1.0 + phi * pooled * s.depth_square / np.maximum(s.depth, 1.0) for c, s in there.items()}
+    between = _between(list(there.values()), pooled, list(excess.values()))
     out = {}
     for c, s in there.items():
-        rate = (s.total + PRIOR_COUNTS * typical * pooled) / (s.depth + PRIOR_COUNTS * typical)
+        borrowed = excess[c] / between  # counts
+        rate = (s.total + borrowed) / (s.depth + borrowed / pooled)
         out[c] = np.where(s.n > 0, rate, 0.0)
     return out
+
+
+def _between(groups: Sequence[Summary], pooled: Float, excess: Sequence[Float]) -> Float:
+    """Return the squared coefficient of variation of each gene's rate between contexts, by moments, (gene,).
+
+    Shrunk towards `USUAL_BETWEEN` by the weight of `BETWEEN_COUNTS` counts.
+
+    Parameters
+    ----------
+    excess : (gene,) each: how many times as large as a Poisson count's the variance of a context's sum is.
+    """
+    found, weight = np.zeros_like(pooled), np.zeros_like(pooled)
+    for s, times in zip(groups, excess, strict=True):
+        expected = s.depth * pooled  # counts
+        known = expected > 0
+        square = np.where(known, (s.total - expected) ** 2 / np.maximum(expected, 1e-300), 0.0)
+        found += square / times - known
+        weight += expected / times
+    return np.asarray(
+        np.clip((np.maximum(found, 0.0) + BETWEEN_COUNTS * USUAL_BETWEEN) / (weight + BETWEEN_COUNTS), *BETWEEN_BOUNDS)
+    )
 
 
 def _take(rate: Float, genes: Index, denoised: Float) -> None:

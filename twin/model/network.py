@@ -4,11 +4,12 @@ Order-free: what is visible of a cell enters as a sum of codes over its expresse
 through residual blocks beside z, context and depth, and comes out as one log mean per gene. The
 hurdle head gives P(count > 0) of every gene; the value head the 280 non-zero levels, only where a
 non-zero value is drawn or observed. Both are anchored in a negative binomial of that mean, so that
-depth acts as depth does, and both have corrections of their own.
+depth acts as depth does, and both have corrections of their own. Dispersion and corrections are a gene's in an assay a
+(the experiment that a context comes from): molecules, reads and spots in a picture scatter in ways of their own.
 
     log μ_g   = log depth + log_softmax_g(log rate(context) + code_g · u(z, context, depth, visible)) + shift_g
-    log λ0_g  = log(θ_g log(1 + μ_g / θ_g)) + b_g                           P(0) = exp(−λ0)
-    logit_k,g = log Γ(k + θ_g) − log k! + k log(ν_g / (ν_g + θ_g)) + S_g · Φ_k,   log ν_g = log μ_g + c_g
+    log λ0_g  = log(θ_ag log(1 + μ_g / θ_ag)) + b_ag                        P(0) = exp(−λ0)
+    logit_k,g = log Γ(k + θ_ag) − log k! + k log(ν_g / (ν_g + θ_ag)),       log ν_g = log μ_g + c_ag
 
 The shift is what was done to the cell (`twin.model.effects`): base and effect stay apart. A context is a vector too:
 the sum of gene codes weighted by the square root of its control cells' rates, so that a context never trained on
@@ -26,11 +27,12 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from twin.kernels.tokens import LEVEL_EDGES, N_LEVELS
+from twin.kernels.tokens import LEVEL_EDGES
 
 NOT_MEASURED = -60.0  # log rate of a gene that a context did not measure; half of it is below every measured rate
 LEAST_RATE = -25.0  # log rate below which a gene counts as not measured; measured ones are above
 DEPTH_QUANTILES = 33
+ASSAY_TABLES = ("assay_theta", "assay_hurdle", "assay_value")
 
 
 class NetworkConfig(BaseModel):
@@ -45,12 +47,15 @@ class NetworkConfig(BaseModel):
     width: int = 256  # of the residual blocks
     blocks: int = 2
     context_width: int = 16
-    shape_rank: int = 4
+    n_assays: int = 1
 
 
 @dataclass(frozen=True)
 class GeneTables:
-    """What the network holds of each gene, (gene, …), of all genes or of some; log_rate is (context, gene)."""
+    """What the network holds of each gene, (gene, …), of all genes or of some; log_rate is (context, gene).
+
+    hurdle_bias, value_bias, log_theta : (assay, gene), of all assays or of some.
+    """
 
     code_in: Tensor
     code_out: Tensor
@@ -58,12 +63,11 @@ class GeneTables:
     hurdle_bias: Tensor
     value_bias: Tensor
     log_theta: Tensor
-    shape: Tensor
     log_rate: Tensor
 
     @property
     def theta(self) -> Tensor:
-        """Each gene's dispersion θ, (gene,)."""
+        """Each gene's dispersion θ, (assay, gene)."""
         return torch.exp(self.log_theta.clamp(-3.0, 5.0))
 
 
@@ -128,6 +132,10 @@ class LatentNetwork(nn.Module):
     prior_root: Tensor  # (context, latent, latent) lower Cholesky factor of the covariance
     log_gain: Tensor  # (context,) log of depth over what an uncalibrated decoder would draw
     depth_law: Tensor  # (context, DEPTH_QUANTILES) quantiles of the log library size
+    assay: Tensor  # (context,) index of the assay that its cells were measured by
+    assay_theta: Tensor  # (assay, gene) what an assay adds to the genes' log θ, and below to b and c
+    assay_hurdle: Tensor
+    assay_value: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -139,6 +147,9 @@ class LatentNetwork(nn.Module):
         self.register_buffer("prior_root", torch.eye(c.latent).repeat(n, 1, 1))
         self.register_buffer("log_gain", torch.zeros(n))
         self.register_buffer("depth_law", torch.full((n, DEPTH_QUANTILES), 7.3))
+        self.register_buffer("assay", torch.zeros(n, dtype=torch.int64))
+        for table in ASSAY_TABLES:
+            self.register_buffer(table, torch.zeros(c.n_assays, g))
         condition = c.context_width + 1
         self.code_in = nn.Parameter(torch.randn(g, c.code) * 0.1)
         self.code_out = nn.Parameter(torch.randn(g, c.code) * 0.02)
@@ -146,8 +157,6 @@ class LatentNetwork(nn.Module):
         self.hurdle_bias = nn.Parameter(torch.zeros(g))
         self.value_bias = nn.Parameter(torch.zeros(g))
         self.log_theta = nn.Parameter(torch.zeros(g))
-        self.shape = nn.Parameter(torch.zeros(g, c.shape_rank))
-        self.levels = nn.Parameter(torch.randn(N_LEVELS - 1, c.shape_rank) * 0.02)
         self.encoder_in = nn.Linear(2 * c.code + condition, c.width)
         self.encoder_block = Block(c.width, condition)
         self.encoder_out = nn.Linear(c.width, 2 * c.latent)
@@ -164,21 +173,24 @@ class LatentNetwork(nn.Module):
         self.level_value: Tensor
         self.level_width: Tensor
 
-    def tables(self, genes: Tensor | None = None) -> GeneTables:
-        """Return what is held of each gene; genes : (gene,) index, None: all."""
+    def tables(self, genes: Tensor | None = None, assays: Tensor | None = None) -> GeneTables:
+        """Return what is held of each gene; genes : (gene,) index, None: all. assays : (assay,) index, None: all."""
 
         def of(x: Tensor) -> Tensor:
             return x if genes is None else x[genes]
+
+        def by_assay(shared: Tensor, own: Tensor) -> Tensor:
+            rows = own if assays is None else own[assays]
+            return of(shared) + (rows if genes is None else rows[:, genes])
 
         log_rate = self.log_rate if genes is None else self.log_rate[:, genes]
         return GeneTables(
             of(self.code_in),
             of(self.code_out),
             of(self.context_in),
-            of(self.hurdle_bias),
-            of(self.value_bias),
-            of(self.log_theta),
-            of(self.shape),
+            by_assay(self.hurdle_bias, self.assay_hurdle),
+            by_assay(self.value_bias, self.assay_value),
+            by_assay(self.log_theta, self.assay_theta),
             log_rate,
         )
 
@@ -234,19 +246,16 @@ class LatentNetwork(nn.Module):
         whole = torch.logaddexp(torch.logsumexp(logits, dim=1), self.log_rest[x.context])
         return logits + (x.log_depth + self.log_gain[x.context] - whole)[:, None]
 
-    def log_hazard(self, g: GeneTables, log_mean: Tensor) -> Tensor:
-        """Return log λ0, (cell, gene)."""
-        theta = g.theta
-        return torch.log(theta * torch.log1p(torch.exp(log_mean) / theta) + 1e-12) + g.hurdle_bias
-
-    def level_table(self, g: GeneTables, genes: Tensor | None = None) -> Tensor:
-        """Return what of the value logits does not depend on the cell, (gene, 280); genes : of the tables', or all."""
-        theta, shape = g.theta, g.shape
-        if genes is not None:
-            theta, shape = theta[genes], shape[genes]
+    def level_table(self, theta: Tensor) -> Tensor:
+        """Return what of the value logits depends on θ alone, (…, 280); theta (…)."""
         k = self.level_value
-        table = torch.lgamma(k + theta[:, None]) - torch.lgamma(theta)[:, None] - torch.lgamma(k + 1)
-        return torch.as_tensor(table + self.level_width + shape @ self.levels.T)
+        table = torch.lgamma(k + theta[..., None]) - torch.lgamma(theta)[..., None] - torch.lgamma(k + 1)
+        return torch.as_tensor(table + self.level_width)
+
+
+def log_hazard(log_mean: Tensor, theta: Tensor, bias: Tensor) -> Tensor:
+    """Return log λ0, (cell, gene); theta and bias are (gene,), (1, gene) or (cell, gene)."""
+    return torch.log(theta * torch.log1p(torch.exp(log_mean) / theta) + 1e-12) + bias
 
 
 def log_odds(log_value: Tensor, theta: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from twin.model.batches import Batch, imbalance
-from twin.model.network import Inputs, LatentNetwork, log_odds
+from twin.model.network import Inputs, LatentNetwork, log_hazard, log_odds
 
 VALUES_PER_STEP = 6_000  # non-zero entries whose value is scored in a step, drawn at random; our choice
 
@@ -21,7 +21,9 @@ def masked_loss(
     mask = (torch.rand(batch.measured.shape, generator=generator, device=where) < t[:, None]).float() * batch.measured
     weight = 1.0 / (t * batch.measured.sum(dim=1))  # (cell,)
 
-    g = net.tables(batch.columns)
+    assays, assay = torch.unique(net.assay[batch.context], return_inverse=True)
+    g = net.tables(batch.columns, assays)
+    theta = g.theta
     context = net.context_vectors(g, batch.context)
     whole = net.visible_sum(g, batch.indptr, batch.gene, batch.count, batch.log_depth)
     mean, log_var = net.encode(whole, context, batch.log_depth, net.effect_code(g, batch.shift))
@@ -34,13 +36,15 @@ def masked_loss(
     inputs = Inputs(z, batch.context, context, batch.log_depth, visible, net.masked_sum(g, mask))
     log_mean = net.log_mean(g, inputs, net.hidden(inputs)) + batch.shift
 
-    hazard = torch.exp(net.log_hazard(g, log_mean).clamp(-20.0, 6.0))
+    own = slice(None) if len(assays) == 1 else assay  # one row serves all cells of one assay
+    hazard = torch.exp(log_hazard(log_mean, theta[own], g.hurdle_bias[own]).clamp(-20.0, 6.0))
     hurdle = (hurdle_terms(hazard, mask, batch.row, batch.gene, entry_masked) * weight).mean()
 
     hit, share = some_hits(entry_masked, generator)
     row, gene = batch.row[hit], batch.gene[hit]
-    odds = log_odds(log_mean[row, gene] + g.value_bias[gene], g.theta[gene])
-    logits = net.level_table(g, gene) + odds[:, None] * net.level_value
+    at = assay[row], gene
+    odds = log_odds(log_mean[row, gene] + g.value_bias[at], theta[at])
+    logits = net.level_table(theta[at]) + odds[:, None] * net.level_value
     nll = torch.nn.functional.cross_entropy(logits, batch.level[hit] - 1, reduction="none")
     value = (nll * weight[row]).sum() / (share * n)
     return hurdle, value, kl.mean(), imbalance(mean, batch.strength)

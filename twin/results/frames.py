@@ -13,6 +13,7 @@ import zarr
 from anndata.experimental import write_dispatched
 from numpy.typing import NDArray
 
+from twin.kernels.contacts import contact_areas
 from twin.results.arrays import load_csr_rows, save_csr, storage_of
 from twin.state.body import Compartment
 from twin.state.expression import Chunk, unpack
@@ -133,6 +134,8 @@ def write_elements(group: zarr.Group, name: str, element: Any) -> None:
 def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, object]) -> ad.AnnData:
     """Return the rows of one instant as an AnnData whose obs_names are the cells' ids.
 
+    `obsp["contacts"]` is stored, `obsp["contact_area"]` (µm², `twin.kernels.contacts`) follows from places and radii.
+
     Parameters
     ----------
     rows : (first, row after the last) of that instant.
@@ -152,12 +155,16 @@ def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, obj
     var = _element(group, "var")
     data, columns, indptr = load_csr_rows(_group(group, "X"), first, last)
     near, others, starts = load_csr_rows(_group(group, "obsp/contacts"), first, last)
+    contacts = sp.csr_matrix((near, others - first, starts), shape=(n, n))
+    matrices = {key: np.asarray(values[first:last]) for key, values in _group(group, "obsm").arrays()}
+    radius = obs["radius"].to_numpy(dtype=np.float64)
+    areas = contact_areas(np.asarray(matrices["spatial"], dtype=np.float64), radius, sp.csr_array(contacts))
     return ad.AnnData(
         X=sp.csr_matrix((data, columns, indptr), shape=(n, len(var))),
         obs=obs,
         var=var,
-        obsm={key: np.asarray(values[first:last]) for key, values in _group(group, "obsm").arrays()},
-        obsp={"contacts": sp.csr_matrix((near, others - first, starts), shape=(n, n))},
+        obsm=matrices,
+        obsp={"contacts": contacts, "contact_area": sp.csr_matrix(areas)},
         uns={"twin": record},
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import networkx as nx
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -14,6 +15,7 @@ import zarr
 from twin.errors import InputError, UnknownNameError
 from twin.results.commits import Commit, Frame, load_commits
 from twin.results.frames import load_frame, load_genes, load_table
+from twin.results.graphs import contact_graph, lineage_graph
 from twin.results.layout import (
     CELLS,
     FIELDS,
@@ -191,6 +193,24 @@ class Run:
             }
             return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
         return pd.concat(tables, ignore_index=True)
+
+    def contact_graph(
+        self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None
+    ) -> "nx.Graph[int]":
+        """Return who touches whom at one kept time: see `twin.results.graphs.contact_graph`.
+
+        Parameters and errors are those of `cells`.
+        """
+        return contact_graph(self.cells(time, replicate, compartment))
+
+    def lineage_graph(self, replicate: int = 0, compartment: str | None = None) -> "nx.DiGraph[int]":
+        """Return who descends from whom: see `twin.results.graphs.lineage_graph`.
+
+        Founders that never divide nor die are in it too, where the cells of the start were kept.
+        """
+        kept = self.times(replicate)
+        founders = self.cells(0.0, replicate, compartment) if len(kept) and kept[0] == 0 else None
+        return lineage_graph(self.lineage(replicate, compartment), founders)
 
     def _commits(self, replicate: int) -> list[Commit]:
         if not 0 <= replicate < self.replicates:

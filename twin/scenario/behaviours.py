@@ -143,7 +143,7 @@ def entry(word: str) -> Behaviour:
     if exact is not None:
         return exact
     for behaviour in sorted(DICTIONARY, key=lambda b: -len(b.word)):
-        if "{" in behaviour.word and _name_in(behaviour.word, word) is not None:
+        if "{" in behaviour.word and name_in(behaviour.word, word) is not None:
             return behaviour
     raise KeyError(word)
 
@@ -188,7 +188,7 @@ def value_of(word: str, text: object, scenario: "Scenario") -> float:
             raise ValueError(f"{text} is not {what}: write a plain number, like {example}")
         return float(text)
     if found.kind == "concentration":
-        name = _name_in(found.word, word) or ""
+        name = name_in(found.word, word) or ""
         given: Concentration = concentration(text)
         return scenario.substances[name].nanomolar(given, name)
     return quantity(text, unit, what, example)
@@ -225,7 +225,7 @@ def _place(pattern: str) -> str:
     return found[0]
 
 
-def _name_in(pattern: str, word: str) -> str | None:
+def name_in(pattern: str, word: str) -> str | None:
     """Return the name that stands in a word at a pattern's place, or None where it does not fit."""
     before, _, after = pattern.partition(_place(pattern))
     if word.startswith(before) and word.endswith(after) and len(word) > len(before) + len(after):

@@ -7,7 +7,7 @@ user typed it.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,20 @@ from twin.errors import Fault, InputError, ScenarioError
 from twin.scenario.faults import faults_of
 from twin.scenario.overlay import Key, Mark, Marked, Tree, merge, put, texts
 from twin.scenario.overlay import Path as KeyPath
+from twin.scenario.rules_file import lines_of
 from twin.scenario.schema import Scenario
 from twin.scenario.signalling import of_pairs
 
 LARGEST_FILE = 5_000_000  # bytes; our choice: hand-written scenarios have thousands
 MOST_VALUES = 200_000  # values after aliases are spelt out; our choice, stops alias bombs
 _TAG = "tag:yaml.org,2002:"
-_FILES = (
+_FILES = (  # keys that name files
     ("world_model", "path"),
     ("compartments", "*", "cells", "file"),
+    ("rules",),
+    ("rules", "file"),
     ("signalling", "pairs", "*", "file"),
-)  # keys that name files
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class ScenarioSource:
     folder : where it lies; its paths start here.
     marked : the resolved document and where each key was written.
     typed : texts that the user gave on the command line.
+    unread : what is wrong with files that belong to the document itself.
     """
 
     file: Path
@@ -50,6 +54,7 @@ class ScenarioSource:
     marked: Marked
     typed: frozenset[str]
     allow_outside: bool
+    unread: tuple[Fault, ...] = ()
 
     @property
     def document(self) -> Tree:
@@ -86,7 +91,9 @@ class ScenarioSource:
         try:
             scenario = Scenario.model_validate(self.document)
         except ValidationError as error:
-            return None, faults_of(error, Scenario, self.marked)
+            return None, [*self.unread, *faults_of(error, Scenario, self.marked)]
+        if self.unread:
+            return None, list(self.unread)
         return self._with_pairs(scenario)
 
     def _with_pairs(self, scenario: Scenario) -> tuple[Scenario | None, list[Fault]]:
@@ -117,12 +124,21 @@ class ScenarioSource:
 class LoadedScenario(ScenarioSource):
     """A scenario whose document is checked."""
 
-    scenario: Scenario
+    scenario: Scenario = field(kw_only=True)
 
     @classmethod
     def of(cls, source: ScenarioSource, scenario: Scenario) -> "LoadedScenario":
         """Join a source with its checked document."""
         return cls(**vars(source), scenario=scenario)
+
+    def fault(self, loc: Sequence[Key], message: str) -> Fault:
+        """Return a fault at a place of the document; of a signal that stands for a pair of a table, at the pairs."""
+        keys = tuple(loc)
+        if keys[:1] == ("signalling",) and keys[1:2] in (("reception",), ("contact",)) and len(keys) > 2:
+            written = self.document["signalling"].get(str(keys[1])) or ()
+            if isinstance(keys[2], int) and keys[2] >= len(written):
+                return super().fault(("signalling", "pairs"), message)
+        return super().fault(keys, message)
 
 
 def load_scenario(path: str | Path, sets: Sequence[str] = (), *, allow_outside: bool = False) -> LoadedScenario:
@@ -158,7 +174,33 @@ def read_source(path: str | Path, sets: Sequence[str] = (), *, allow_outside: bo
     processes = marked.tree.get("processes")
     if isinstance(processes, dict):  # `mechanics:` alone means: with nothing set
         marked.tree["processes"] = {name: {} if c is None else c for name, c in processes.items()}
-    return ScenarioSource(file, folder, marked, frozenset(typed), allow_outside)
+    unread = _with_rules(marked, folder, typed, allow_outside=allow_outside)
+    return ScenarioSource(file, folder, marked, frozenset(typed), allow_outside, tuple(unread))
+
+
+def _with_rules(marked: Marked, folder: Path, typed: set[str], *, allow_outside: bool) -> list[Fault]:
+    """Put the rules of the file that the document names in its place, and return what is wrong with them."""
+    named = marked.tree.get("rules")
+    key: KeyPath = ("rules",)
+    if isinstance(named, dict) and set(named) == {"file"}:
+        named, key = named["file"], ("rules", "file")
+    if not isinstance(named, str):
+        return []  # a list of rules, or what the document's own check tells
+    marked.tree["rules"] = []
+    try:
+        text = _text(_inside(folder, named, allowed=allow_outside or named in typed))
+    except InputError as error:
+        return [marked.fault(key, str(error).replace(f"{folder}/", ""))]
+    known = marked.tree.get("substances")
+    faults: list[Fault] = []
+    for line in lines_of(text, known if isinstance(known, dict) else {}):
+        place = f"{named}, line {line.number}, "
+        if line.fault:
+            faults.append(Fault(None, place.removesuffix(", "), line.fault))
+        for rule in line.rules:
+            marked.marks[("rules", len(marked.tree["rules"]))] = Mark(None, place)
+            marked.tree["rules"].append(rule)
+    return faults
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -166,6 +208,15 @@ def scenario_schema() -> dict[str, Any]:
     schema = Scenario.model_json_schema()
     _drop_numeric_defaults(schema)
     required = schema.pop("required")
+    rules = schema["properties"]["rules"]
+    file = {"type": "string", "description": "PhysiCell's eight-column CSV of rules, beside the scenario."}
+    schema["properties"]["rules"] = {
+        "anyOf": [
+            rules,
+            file,
+            {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False},
+        ]
+    }
     schema["properties"]["extends"] = {
         "type": "string",
         "description": "A scenario beside this one: its tables are merged, its lists and values replaced; "
@@ -228,7 +279,7 @@ def _text(file: Path) -> str:
             raise InputError(f"{file} is a folder, not a scenario file")
         if file.stat().st_size > LARGEST_FILE:
             raise InputError(f"{file} has {file.stat().st_size} bytes; a scenario has at most {LARGEST_FILE}")
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise InputError(f"{file} is not there") from error
     except UnicodeDecodeError as error:

@@ -113,13 +113,24 @@ class MeasuredCells(CellSource):
     spatial: bool = Field(False, description="Take the places of the cells from obsm['spatial'] (µm).")
 
 
+class TableCells(CellSource):
+    """Cells whose types and places stand in a table, PhysiCell's cells.csv; the world model draws transcriptomes."""
+
+    source: Literal["table"]
+    file: str = Field(description="Text with the columns x, y, z (um) and type, beside the scenario.")
+    types: tuple[str, ...] = Field((), description="Names of the types that the table counts from 0.")
+    origin: tuple[Position, Position, Position] = Field(
+        (0.0, 0.0, 0.0), description="Where the box's lower corner lies in the coordinates of the table."
+    )
+
+
 class Compartment(Document):
     """One tissue, organoid or pool: a box of cells and fields."""
 
     organ: str = Field("tissue", description="What it is part of; the top of its tree of groups.")
     box: tuple[Micrometres, Micrometres, Micrometres] = Field(description="Edges along x, y, z.")
     spacing: Micrometres = Field(10.0, description="Edge of a voxel of the concentration fields.")
-    cells: Annotated[SampledCells | MeasuredCells, Field(discriminator="source")]
+    cells: Annotated[SampledCells | MeasuredCells | TableCells, Field(discriminator="source")]
 
 
 WallChoice = Literal["closed", "periodic"] | ConcentrationText

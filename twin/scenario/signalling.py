@@ -18,10 +18,19 @@ class Secretion(Document):
     substance: str
     by: tuple[str, ...] = Field(min_length=1, description="Cell types.")
     rate: SecretionRate = Field(description="Of one cell, at full gate.")
-    gene: str | None = Field(None, description="Gate: the model's expected rate of this gene.")
+    gene: str | None = Field(
+        None,
+        min_length=1,
+        description="Gate: the model's expected rate of this gene; of several, joined by +, the scarcest's.",
+    )
     half_rate: float = Field(1.0, gt=0, description="Expected counts per 10,000 at which the gate is half.")
     start: Hours = 0.0
     end: Hours | None = None
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Return the genes of the gate; () without one."""
+        return () if self.gene is None else tuple(self.gene.split("+"))
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> Self:

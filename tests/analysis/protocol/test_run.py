@@ -60,6 +60,14 @@ def test_a_table_holds_models_copies_baselines_ceilings(tmp_path: Path) -> None:
     assert guess.calls == 2 * 2 * (1 + 2)
 
 
+def test_a_predictor_that_draws_nothing_is_run_once_whatever_the_seeds(tmp_path: Path) -> None:
+    steady, drawn = Guess(), Guess()
+    both = {"steady": steady, "drawn": drawn}
+    (table,) = run_protocol(both, [FAMILY], folder=tmp_path, seeds=(0, 1, 2), draws=0, steady=("steady",))
+    assert (steady.calls, drawn.calls) == (2, 6)
+    assert [len(table.row(name).scores["A"]["support"]) for name in both] == [1, 3]
+
+
 def test_a_predictor_never_gets_a_hidden_cell(tmp_path: Path) -> None:
     guess = Guess()
     run_protocol({"guess": guess}, [FAMILY], folder=tmp_path, seeds=(0,), draws=1, with_distribution=False)

@@ -8,7 +8,17 @@ import pytest
 from twin.analysis.protocol.figure import figure, save
 from twin.analysis.protocol.quoted import quoted_rows
 from twin.analysis.protocol.render import markdown, text
-from twin.analysis.protocol.support import support_auroc, support_cases
+from twin.analysis.protocol.support import (
+    AGAINST,
+    BEST,
+    NOTHING,
+    PLAIN,
+    Cases,
+    by_other_families,
+    calibration,
+    reliability,
+    support_cases,
+)
 from twin.analysis.protocol.table import Row, Table, from_json, ordered, to_json
 from twin.errors import InputError
 
@@ -108,14 +118,37 @@ def test_a_figure_is_written_in_the_format_of_its_name(tmp_path: Path) -> None:
         save(drawn, tmp_path / "f.doc")
 
 
-def test_support_is_told_against_the_best_whole_baseline() -> None:
-    support, worse, names = support_cases([table()], "ours")
-    np.testing.assert_allclose(support, [0.9, 0.2])
-    assert worse.tolist() == [False, True]
-    assert names == ("toy: a", "toy: b")
-    assert support_auroc([table()], "ours") == 1.0
+def test_support_is_told_against_named_baselines() -> None:
+    """Each baseline on the tasks where it is defined: no change on one, the plain mean and the best one on both."""
+    still = Row("no change", "baseline", {"b": {"mse": (0.3,)}})
+    t = Table(**{**table().__dict__, "rows": (*table().rows, still)})
+    found = {name: support_cases([t], "ours", name) for name in AGAINST}
+    assert found[NOTHING].names == ("toy: b",)
+    assert found[NOTHING].worse.tolist() == [False]
+    for name in (PLAIN, BEST):
+        np.testing.assert_allclose(found[name].support, [0.9, 0.2])
+        assert found[name].worse.tolist() == [False, True]
+        assert found[name].auroc == 1.0
     with pytest.raises(InputError, match="no row 'theirs'"):
-        support_auroc([table()], "theirs")
+        support_cases([t], "theirs")
+
+
+def test_support_is_calibrated_on_other_families_and_its_classes_say_how_often_it_was_right() -> None:
+    """Two families that agree: what one teaches orders the other, and a calibrated score keeps its scale."""
+    rng = np.random.default_rng(0)
+    said = rng.uniform(0.05, 0.95, 4000)
+    names = tuple(f"{'xy'[i % 2]}: {i}" for i in range(len(said)))
+    cases = Cases(said, rng.uniform(size=len(said)) > said, names)
+    curve = calibration(cases)
+    assert curve.slope == pytest.approx(1.0, abs=0.1)
+    assert curve.intercept == pytest.approx(0.0, abs=0.1)
+    np.testing.assert_allclose(by_other_families(cases), said, atol=0.05)
+    rows = reliability(cases)
+    assert sum(n for _, n, _, _ in rows) == len(said)
+    for _, n, mean, true in rows:
+        assert abs(mean - true) < 5 * np.sqrt(0.25 / n)
+    odd = Cases(said[:3], cases.worse[:3], ("x: 1", "x: 2", "x: 3"))
+    assert np.isnan(by_other_families(odd)).all()  # there is no other family
 
 
 def test_quoted_rows_say_where_they_come_from() -> None:

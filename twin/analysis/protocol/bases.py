@@ -19,7 +19,7 @@ from twin.model.training import Step, TrainingConfig
 
 Float = NDArray[np.float64]
 
-VERSION = "1"  # of what is trained; another one trains anew
+VERSION = "2"  # of what is trained; another one trains anew
 MOVING, DRAWING = 300, 1_000  # steps at most, of a network that moves cells, and of one that draws them; our choice
 PATIENCE, CHECK_EVERY = 3, 50  # checks without a gain after which training stops; steps between them; our choice
 VALIDATION = 0.1  # share of the cells that early stopping watches; our choice

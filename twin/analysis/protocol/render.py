@@ -23,7 +23,7 @@ BLOCKS: dict[str, tuple[str, ...]] = {
     ),
 }
 WORST = ("pearson_delta", "mse")  # metrics of which the worst task is shown
-DETAIL = ("pearson_delta", "mse")  # metrics shown task by task
+DETAIL = ("pearson_delta", "mse", "support")  # metrics shown task by task
 MOST_COLUMNS = 12  # tasks; with more, only means and worst are shown
 UNKNOWN = "–"
 OWN: tuple[Kind, ...] = ("model", "baseline")  # rows among which the best is marked
@@ -45,7 +45,7 @@ def markdown(table: Table, blocks: Sequence[str] = tuple(BLOCKS), detail: Sequen
     InputError
         If no baseline stands beside the predictor (`Table.checked`).
     """
-    return _written(table, blocks, detail, ("### ", "**{}**", "- "), lambda x: f"**{x}**", _pipes)
+    return _written(table, blocks, detail, ("### ", "**{}**", "- "), lambda x: f"**{x}**", pipes)
 
 
 def text(table: Table, blocks: Sequence[str] = tuple(BLOCKS), detail: Sequence[str] = ()) -> str:
@@ -139,7 +139,8 @@ def number(x: float, digits: int) -> str:
     return f"{x:.{digits}f}" if np.isfinite(x) else UNKNOWN
 
 
-def _pipes(rows: Grid) -> str:
+def pipes(rows: Grid) -> str:
+    """Return a grid as a Markdown table; its first row is the head."""
     lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
 

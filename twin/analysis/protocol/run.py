@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,10 @@ MODEL_DRAWS = 3  # halvings of the controls for a model, whose every prediction 
 
 @dataclass(frozen=True)
 class Finished:
-    """One finished row of one task; scores None: the predictor does not apply."""
+    """One finished row of one task; scores None: the predictor does not apply.
+
+    seconds : of processor time, all threads.
+    """
 
     family: str
     task: str
@@ -48,6 +51,7 @@ def run_protocol(
     draws: int | Mapping[str, int] = MODEL_DRAWS,
     store: Path | None = None,
     fingerprints: Mapping[str, str] | None = None,
+    steady: Collection[str] = (),
     with_distribution: bool = True,
     on_task: OnTask | None = None,
 ) -> list[Table]:
@@ -65,6 +69,7 @@ def run_protocol(
     store : file of finished rows, read and added to, so that a stopped run goes on where it was. A row is used again
         if the task's data, the predictor's fingerprint, the seed and this program's scores are the same.
     fingerprints : what a predictor's answer depends on besides the task (a checkpoint's hash); without it its name.
+    steady : names of predictors that draw no random numbers: they are run at the first seed alone, as such baselines.
     with_distribution : score predicted cells as a population too (energy distance, MMD, ...): of predictors at every
         seed, of baselines at the first.
     on_task : called with each row as it is finished.
@@ -82,7 +87,7 @@ def run_protocol(
     if not there:
         raise InputError(f"{folder} has none of the files of {', '.join(f.key for f in wanted) or 'any family'}")
     done = _Store(store)
-    loop = _Loop(predictors, dict(fingerprints or {}), tuple(seeds), draws, with_distribution, done, on_task)
+    loop = _Loop(predictors, dict(fingerprints or {}), tuple(seeds), draws, steady, with_distribution, done, on_task)
     return [loop.family(family, folder) for family in there]
 
 
@@ -92,6 +97,7 @@ class _Loop:
     fingerprints: Mapping[str, str]
     seeds: tuple[int, ...]
     draws: int | Mapping[str, int]
+    steady: Collection[str]
     with_distribution: bool
     done: "_Store"
     on_task: OnTask | None
@@ -120,14 +126,14 @@ class _Loop:
         for name, predictor in self.predictors.items():
             draws = self.draws if isinstance(self.draws, int) else self.draws.get(name, 0)
             print_ = f"{self.fingerprints.get(name, name)}, {draws}, {self.with_distribution}"
-            for seed in self.seeds:
+            for seed in self.seeds[:1] if name in self.steady else self.seeds:
                 both = (name, "model"), (doubled(name), "scaled")
                 keys = [_key(digest, print_, row, seed) for row, _ in both]
                 parts = [self.done.get(k) for k in keys]
                 if any(p is None for p in parts):
-                    begun = time.perf_counter()
+                    begun = time.process_time()
                     scores = self._model(replace(task, seed=seed), predictor, draws)
-                    spent = time.perf_counter() - begun
+                    spent = time.process_time() - begun
                     kinds: tuple[Kind, Kind] = ("model", "scaled")
                     parts = [
                         Finished(family, task.name, row, kind, seed, s, spent)
@@ -139,9 +145,9 @@ class _Loop:
             key = _key(digest, "", name, self.seeds[0])
             known = self.done.get(key)
             if known is None:
-                begun = time.perf_counter()
+                begun = time.process_time()
                 made = ceiling(replace(task, seed=self.seeds[0]))
-                spent = time.perf_counter() - begun
+                spent = time.process_time() - begun
                 known = Finished(family, task.name, name, "ceiling", self.seeds[0], made, spent)
             found.append(self._keep(key, known))
         return found
@@ -155,11 +161,11 @@ class _Loop:
         if new:
             blind = task.blind()
             for entry, seed in new:
-                begun = time.perf_counter()
+                begun = time.process_time()
                 predicted = entry.predict(replace(blind, seed=seed))
                 as_population = self.with_distribution and seed == self.seeds[0]
                 scores = None if predicted is None else _scores(task, predicted, as_population=as_population)
-                spent = time.perf_counter() - begun
+                spent = time.process_time() - begun
                 rows[entry.name, seed] = Finished(family, task.name, entry.name, "baseline", seed, scores, spent)
             steady = {e.name: _applying(e) for e, seed in new if not e.is_random and _scored(rows[e.name, seed])}
             for name, split in split_control(task, steady, DRAWS).items():

@@ -1,4 +1,4 @@
-"""Expected rates of genes, of types and of single cells: what gates read instead of counts."""
+"""The rates of genes that gates and rules read: what the world model expects, not what a cell happens to hold."""
 
 from collections.abc import Sequence
 
@@ -42,11 +42,12 @@ def clamp_factors(view: View, genes: Sequence[int]) -> Float:
     return factors
 
 
-def expected_rate(view: View, genes: Sequence[int], rows: NDArray[np.intp]) -> Float:
-    """Return the world model's expected rate of genes in some cells as they are now, (row, gene), counts per 10,000.
+def cell_rates(view: View, genes: Sequence[int], rows: NDArray[np.intp]) -> Float:
+    """Return the expected rates of genes in some cells as they are now, (row, gene), counts per 10,000.
 
-    Floored by the mean of the cell's type, less where the cell's own clamp says so.
+    Floored by the mean of the cell's type, times its own clamp: a rate that the latent draws to nothing in a type
+    that has the gene is no absence.
     """
-    rate = view.model.expected(view["z"][rows], view.condition(rows), genes)
-    floor = clamp_factors(view, genes)[rows] * type_rates(view, genes)[view["cell_type"][rows]]
-    return np.asarray(np.maximum(rate, floor))
+    rates = view.model.expected(view["z"][rows], view.condition(rows), genes)
+    floor = type_rates(view, genes)[view["cell_type"][rows]] * clamp_factors(view, genes)[rows]
+    return np.asarray(np.maximum(rates, floor))
