@@ -27,6 +27,16 @@ class Toner(Reader):
     writes: ClassVar[tuple[Port, ...]] = (TONE,)
 
 
+class Echo(Reader):
+    """Tones by the hue; it and a `Writer` feed each other."""
+
+    writes: ClassVar[tuple[Port, ...]] = (TONE,)
+
+
+class LateEcho(Echo):
+    delayed: ClassVar[tuple[Port, ...]] = (HUE,)
+
+
 class Early(Toner):
     phase: ClassVar[Phase] = Phase.TIMELINE
 
@@ -51,6 +61,11 @@ def test_phases_come_first() -> None:
 
 def test_two_that_both_update_a_port_take_turns_by_name() -> None:
     assert in_order({"spread": Drift(CONFIG), "flow": Drift(CONFIG)}) == (["flow", "spread"], [])
+
+
+def test_two_that_feed_each_other_are_a_circle_unless_one_takes_it_delayed() -> None:
+    assert in_order({"a": Writer(CONFIG), "b": Echo(CONFIG)})[1]
+    assert in_order({"a": Writer(CONFIG), "b": LateEcho(CONFIG)}) == (["b", "a"], [])
 
 
 def test_the_order_in_the_file_does_not_matter() -> None:

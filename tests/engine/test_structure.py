@@ -53,6 +53,16 @@ def test_daughters_take_over_from_their_mother() -> None:
     assert home.lineage.event.count("birth") == 4
 
 
+def test_daughters_stay_in_the_box() -> None:
+    home = tissue()
+    low = np.asarray(home.grid.origin)
+    home.cells.position[:] = low
+    home.cells.position[5] = low + home.grid.size
+    divide(home, list(range(10)))
+    assert (home.cells.position >= low).all()
+    assert (home.cells.position[home.cells.birth == 7] < low + home.grid.size).all()
+
+
 def test_the_dead_are_gone_and_a_dying_mother_does_not_divide() -> None:
     home = tissue()
     ids = home.cells.id.copy()

@@ -50,7 +50,7 @@ def test_each_model_has_the_mean_length_of_its_phases(model: str) -> None:
     """A renewal of many lines: the mean time to the first division is the sum of the mean phases before it."""
     tissue = Tissue(400, {"cycle": {"model": model}}, tick="1 h")
     expected = 0.0
-    for phase in CycleChoice(model=model).cycle:  # type: ignore[arg-type]  # a name of CYCLES
+    for phase in CycleChoice(model=model).cycle:
         assert phase.duration is not None
         expected += phase.duration
         if phase.divides:

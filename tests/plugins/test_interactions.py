@@ -24,7 +24,7 @@ WORDS: dict[str, dict[str, str | float]] = {
     "Monocyte": {"transform to Dendritic": "0.1 /h", "damage repair rate": "0.5 /h"},
     "default": {"cell attachment rate": "1 /h"},
 }
-PROCESSES = {"processes": {"interactions": {}, "death": {}, "volume": {}}}
+PROCESSES: dict[str, Any] = {"processes": {"interactions": {}, "death": {}, "volume": {}}}
 
 
 def couples(n: int, words: dict[str, Any], types: tuple[int, int] = (0, 1), **more: Any) -> View:

@@ -136,7 +136,7 @@ def necrotic_core() -> Iterator[Row]:
 
 
 def _rim(edge: float, starved: float) -> float:
-    return edge * (1.0 - (starved / 9000) ** (1 / 3))
+    return edge * (1.0 - float(np.cbrt(starved / 9000)))
 
 
 def _box(count: int, edge: float) -> dict[str, object]:
