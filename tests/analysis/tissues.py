@@ -15,7 +15,7 @@ def lattice(types: np.ndarray, counts: np.ndarray | None = None, genes: tuple[st
     """Return cells of these types, (row, column) of names, with contacts and areas as a run's cells have them."""
     rows, columns = types.shape
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
-    position = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1) * SPACING
+    position = SPACING * np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1).astype(np.float64)
     radius = np.full(x.size, 5.0)
     contacts = contact_graph(position, radius)
     names = np.arange(x.size).astype(str).astype(object)

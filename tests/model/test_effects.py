@@ -1,7 +1,7 @@
 """Effects carried to contexts and treatments never measured: synthetic laws, and IFN-beta with a type left out."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +159,20 @@ def test_without_a_treatment_nothing_shifts() -> None:
     controls, depths = groups_of(truth, 1, {})
     family, rates = fit_family(controls, [], depths)
     np.testing.assert_array_equal(family.shifts(rates[3], depths[3], [CYTOKINE], own=3), np.zeros((1, GENES)))
+
+
+def test_the_share_goes_from_the_rate_scale_to_the_level_scale() -> None:
+    truth = law(3)
+    groups, depths = groups_of(truth, 4, dict.fromkeys(range(1, 8), 150))
+    family, rates = fit_family(groups, [CYTOKINE], depths)
+    rate, level, both, quarter = (
+        levels_of(replace(truth, rate=rates), family, 0, family.shifts(*said, own=0, share=share)[0], said[1])
+        for share in (0.0, 1.0, 0.5, 0.25)
+        for said in [(rates[0], depths[0], [CYTOKINE])]
+    )
+    assert np.abs(level - rate).max() > 0.1
+    np.testing.assert_allclose(both, 0.5 * (rate + level), atol=0.02)  # a level below 0 is 0
+    np.testing.assert_allclose(quarter, 0.75 * rate + 0.25 * level, atol=0.02)
 
 
 def test_genes_that_few_contexts_measured_neither_blur_their_likeness_nor_bias_their_rates() -> None:

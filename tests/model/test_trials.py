@@ -1,5 +1,7 @@
 """Leaving out what was measured: closed form against doing it, and what the evidence says of simple laws."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -30,7 +32,8 @@ def panel(seed: int, share: float) -> tuple[Groups, Float, Float]:
 def trials_of(groups: Groups, kernel: Float, signal: Float) -> Trials:
     treated = groups.arm >= 0
     weight = np.zeros((int(treated.sum()), GENES))
-    return tried(groups, kernel, signal, weight, (groups.arm[treated], groups.context[treated]))
+    precision = np.linalg.inv(kernel + 0.05 * np.eye(len(kernel)))
+    return tried(groups, kernel, precision, signal, weight, (groups.arm[treated], groups.context[treated]))
 
 
 @pytest.mark.parametrize("kind", [GROUP, TREATMENT, CONTEXT])
@@ -54,6 +57,9 @@ def test_what_is_left_out_is_predicted_as_if_it_had_not_been_measured(kind: int)
         assert found.along[kind, i] == pytest.approx(np.mean(predicted * delta[i]), rel=1e-8)
         assert found.size[kind, i] == pytest.approx(np.mean(predicted**2), rel=1e-8)
         assert found.rest[kind, i] == pytest.approx(np.mean((delta[i] - predicted) ** 2), rel=1e-8)
+        known = kernel[np.ix_(keep, keep)] + 0.05 * np.eye(len(keep))
+        unexplained = kernel[i, i] - kernel[i, keep] @ np.linalg.solve(known, kernel[i, keep])
+        assert found.open[kind, i] == pytest.approx(unexplained, rel=1e-8)
 
 
 def test_experiments_that_predict_their_own_groups_are_trusted_and_others_are_not() -> None:
@@ -62,23 +68,26 @@ def test_experiments_that_predict_their_own_groups_are_trusted_and_others_are_no
     for share in (1.0, 0.0):
         groups, kernel, signal = panel(1, share)
         found = trials_of(groups, kernel, signal)
-        asked = Trials(found.along, found.size, found.rest, found.noise, np.full((len(row), 5), 1 / len(row)))
-        told.append([asked.evidence(size * row, row, CONTEXT) for size in (0.5, 1.0)])
+        asked = replace(found, weight=np.full((len(row), 5), 1 / len(row)))
+        told.append([asked.evidence(size * row, row, CONTEXT, 0.0) for size in (0.5, 1.0)])
     (small, large), erratic = told
     assert large == pytest.approx(2 * small)  # an effect of twice the size
     assert small > 2.0
     assert max(erratic) < 1.0
+    open_question = 4.0 * float(found.open[CONTEXT].mean())
+    near, far = (asked.evidence(row, row, CONTEXT, x) for x in (0.0, open_question))
+    assert far == pytest.approx(near / 2)  # four times the variance left open
 
 
 def test_where_nothing_can_be_left_out_nothing_is_known() -> None:
     groups, kernel, signal = panel(2, 1.0)
     one = np.flatnonzero((groups.context == 0) & (groups.arm < 1))
     lone = Groups(groups.mean[one], groups.variance[one], groups.context[one], groups.arm[one])
-    found = tried(lone, kernel[:1, :1], signal, np.ones((1, GENES)), (np.zeros(1, np.intp), np.zeros(1, np.intp)))
+    found = tried(lone, kernel[:1, :1], 0.2 * np.ones((1, 1)), signal, np.ones((1, GENES)), (np.zeros(1, np.intp),) * 2)
     for kind in (GROUP, TREATMENT, CONTEXT):
-        assert np.isnan(found.evidence(np.ones(1), np.ones(1), kind))
+        assert np.isnan(found.evidence(np.ones(1), np.ones(1), kind, 0.0))
     assert found.measured(np.ones(1), 0) == pytest.approx(0.5 * np.sqrt(GENES / found.noise[0]))
-    assert np.isnan(NO_TRIALS.evidence(np.zeros(0), np.zeros(0), GROUP))
+    assert np.isnan(NO_TRIALS.evidence(np.zeros(0), np.zeros(0), GROUP, 0.0))
 
 
 def test_the_probability_rises_with_the_evidence_and_is_never_certain() -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from twin_mechanics import Mechanics
 from twin_mechanics.process import PRESSURE
 
+from twin.conformance import check_process
 from twin.kernels.mechanics import MechanicsParams, relax
 from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
@@ -297,3 +298,15 @@ def test_a_device_that_is_not_there_is_told_at_load(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     faults = Mechanics.check(Mechanics.Config(device="cuda"), scenario_with({}), NO_MODEL)
     assert faults == ["device: no CUDA device is here: leave it out, or set it to cpu"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"fixed_step": "0.1 min", "speed": "1 um/min", "bias": 0.5},
+        {"plane": True, "speed": "1 um/min", "threads": 2},
+        {"membranes": [{"shape": "sphere", "centre": ["10 um", "10 um", "10 um"], "radius": "30 um"}]},
+    ],
+)
+def test_it_keeps_the_contract_of_plugins_however_it_is_set(config: dict[str, object]) -> None:
+    assert check_process(Mechanics, config) == []

@@ -27,7 +27,7 @@ def test_contacts_of_a_run_are_a_graph_with_areas(opened: Run, tmp_path: Path) -
     first = int(cells.obs["id"].iloc[0])
     assert graph.nodes[first]["type"] == cells.obs["cell_type"].iloc[0]
     assert graph.nodes[first]["position"] == tuple(cells.obsm["spatial"][0])
-    areas = {frozenset((i, j)): area for i, j, area in graph.edges(data="area")}
+    areas = {frozenset((i, j)): float(about["area"]) for i, j, about in graph.edges(data=True)}
     stored = cells.obsp["contact_area"].tocoo()
     ids = cells.obs["id"].to_numpy()
     for i, j, area in zip(stored.row, stored.col, stored.data, strict=True):

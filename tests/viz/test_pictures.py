@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from anndata import AnnData
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from numpy.typing import NDArray
@@ -193,3 +194,17 @@ def test_a_picture_beyond_the_assay_says_so() -> None:
     axes = compose(read_view(FakeRun(20), (6.0, 24.0)), plain.PlainPainter()).axes
     said = [" ".join(text.get_text() for text in one.texts) for one in axes[:2]]
     assert ["extrapolated" in words for words in said] == [False, True]  # the assay ends at 2 h + 6 h
+
+
+def test_the_dead_are_seen_as_what_they_are_dying_of(tmp_path: Path) -> None:
+    class Dying(FakeRun):
+        def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> AnnData:
+            found = super().cells(time, replicate, compartment)
+            found.obs["death_phase"] = np.arange(found.n_obs) % 4.0
+            found.obs["alive"] = found.obs["death_phase"] == 0.0
+            return found
+
+    view = read_view(Dying(), [0.0], color="death_phase")  # type: ignore[arg-type]  # a test double
+    assert view.coloring.label == "state"
+    assert view.coloring.categories == ("apoptotic", "living", "necrotic, burst", "necrotic, swelling")
+    assert np.isfinite(view.tissues[0].value).all()

@@ -20,5 +20,6 @@ COMMANDS = {
     "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, from two or more measured times."),
     "graph": ("twin.cli.graph:graph", "Write who touches whom, or who descends from whom, in a run, as GraphML."),
     "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
+    "verify": ("twin.cli.verify:verify", "Hold the physics to analytic and published numbers."),
     "plugins": ("twin.cli.plugins:plugins", "List plugins, world models and commands that are installed."),
 }

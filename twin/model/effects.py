@@ -27,8 +27,11 @@ Index = NDArray[np.intp]
 
 TEMPERATURE = 0.5  # of the likeness of contexts, exp((r − 1) / T); chosen by leaving PBMC types out
 NUGGET = 0.05  # a context's own deviation, beside what it shares with contexts like it
+NUGGETS = (NUGGET, 0.5, 2.0, 8.0)  # tried where contexts were given several treatments each, which shows it
+LEAST_TREATMENTS = 4  # of one context, from which it is told whether their effects' variance is to be stretched
 CONTROL_TEMPERATURE, CONTROL_NUGGET = 0.05, 0.3  # the same of control means
 DONOR = 0.1  # weight of what one donor's contexts share, in both; our choice
+EVEN = 0.5  # weight of the level scale in the mean of both
 SIMILAR_GENES = 1_000  # genes of largest spread between contexts, by which contexts are compared
 LEAST_SHIFT, MOST_SHIFT = 1e-3, 14.0  # of log μ: smaller is none, larger (from dust to the highest) is bounded
 LIKENESSES = (
@@ -79,7 +82,14 @@ class EffectFamily:
         return np.asarray((settings.common + near[self.row_context])[None, :] * by_arm[:, self.row_arm])
 
     def shifts(
-        self, rate: Float, depths: Float, arms: Sequence[Arm], features: Features = NO_FEATURES, own: int = -1
+        self,
+        rate: Float,
+        depths: Float,
+        arms: Sequence[Arm],
+        features: Features = NO_FEATURES,
+        own: int = -1,
+        *,
+        share: float = EVEN,
     ) -> Float:
         """Return the shifts of log μ of one context under each arm, (arm, gene of the family).
 
@@ -87,6 +97,7 @@ class EffectFamily:
 
         rate : (gene of the family,) the context's control rates per 10,000; NaN where it did not measure a gene.
         depths : a sample of its library sizes, or their quantiles.
+        share : weight of the level scale, [0, 1], beside the rate scale where there is one.
         """
         mean = LogMean(depths)
         known = np.isfinite(rate)
@@ -97,7 +108,7 @@ class EffectFamily:
         level = self.level.treated(control, self.level.effect(kernel))
         if self.rate is not None:
             logs = self.rate.treated(np.log(rate), self.rate.effect(self.kernel(alike, arms, features, RATE, own)))
-            level = 0.5 * level + 0.5 * mean.forward(np.exp(logs), self.phi)
+            level = share * level + (1.0 - share) * mean.forward(np.exp(logs), self.phi)
         shift = np.log(mean.inverse(level, self.phi) / rate)
         shift = np.clip(shift, -MOST_SHIFT, MOST_SHIFT)
         # a gene that is hardly there cannot be seen to fall: no shift from numerical dust
@@ -110,8 +121,7 @@ class EffectFamily:
 
         k^T (K + λ I)⁻¹ k / k(q, q), λ the median over genes of noise over signal (Rasmussen and Williams, eq. 2.26).
         """
-        k = self._asked(rate, depths, arm, features, own)
-        itself = (LEVEL.common + 1.0 + NUGGET) * float(self.likeness.kernel([arm], [arm], features)[0, 0])
+        k, itself = self._asked(rate, depths, arm, features, own)
         return float(np.clip(k @ self.precision @ k / max(itself, 1e-12), 0.0, 1.0))
 
     def evidence(self, rate: Float, depths: Float, arm: Arm, features: Features = NO_FEATURES, own: int = -1) -> float:
@@ -120,7 +130,7 @@ class EffectFamily:
         Judged by the groups of the same treatment that were left out where there are two or more, else by all, as
         their treatments are alike. NaN: none could be left out.
         """
-        k = self._asked(rate, depths, arm, features, own)
+        k, itself = self._asked(rate, depths, arm, features, own)
         if not k.any():
             return -np.inf
         here = self.row_context == own
@@ -130,12 +140,16 @@ class EffectFamily:
         weight = same.astype(np.float64)
         if same.sum() < 2:
             weight = self.likeness.kernel([arm], self.arms, features)[0, self.row_arm]
-        return self.trials.evidence(k, weight, TREATMENT if not same.any() else GROUP if here.any() else CONTEXT)
+        kind = TREATMENT if not same.any() else GROUP if here.any() else CONTEXT
+        return self.trials.evidence(k, weight, kind, itself - float(k @ self.precision @ k))
 
-    def _asked(self, rate: Float, depths: Float, arm: Arm, features: Features, own: int) -> Float:
+    def _asked(self, rate: Float, depths: Float, arm: Arm, features: Features, own: int) -> tuple[Float, float]:
+        """Return the kernel of one question, (treated row,), and its own variance."""
         known = np.isfinite(rate)
         control = LogMean(depths).forward(np.where(known, rate, 1e-4), self.phi)
-        return np.asarray(self.kernel(self.likeness_to(control, known), [arm], features, LEVEL, own)[0])
+        k = self.kernel(self.likeness_to(control, known), [arm], features, LEVEL, own)[0]
+        itself = LEVEL.common + (self.near[own, own] if own >= 0 else 1.0 + NUGGET)
+        return k, float(itself * self.likeness.kernel([arm], [arm], features)[0, 0])
 
     def moved(self, genes: Index, contexts: Mapping[int, int]) -> "EffectFamily":
         """Return the family on another axis: genes (new gene,) index on the old one; contexts: old to new index."""
@@ -221,12 +235,14 @@ def fit_family(
     row_context, row_arm = context[~control], arm[~control]
     level = Groups(level_mean, level_variance, context, arm)
     likeness = _chosen(level, near, row_context, row_arm, arms, features)
+    near = near + (_own(level, similar, near, likeness, arms, features) - NUGGET) * np.eye(len(units))
     by_arm = likeness.kernel(arms, arms, features)[np.ix_(row_arm, row_arm)]
 
     def kernel(settings: Settings) -> Float:
         return np.asarray((settings.common + near[np.ix_(row_context, row_context)]) * by_arm)
 
-    level_fit = fit(level, alike, kernel(LEVEL), LEVEL)
+    settings = _stretched(level, similar, kernel(LEVEL)) if len(units) == 1 else LEVEL
+    level_fit = fit(level, alike, kernel(LEVEL), settings)
     rate_fit = None
     if len(units) > 1:
         rate_mean, rate_variance = rates(sums, control, phi)
@@ -236,14 +252,14 @@ def fit_family(
         mean = LogMean(depths[i])
         control_level = level_fit.control[i]
         if rate_fit is not None:  # the same mean of two scales as the treated levels
-            control_level = 0.5 * control_level + 0.5 * mean.forward(np.exp(rate_fit.control[i]), phi)
+            control_level = EVEN * control_level + (1.0 - EVEN) * mean.forward(np.exp(rate_fit.control[i]), phi)
         controls.append(mean.inverse(control_level, phi))
     treated_variance = level_variance[~control]
     noise = np.median(treated_variance / level_fit.signal, axis=1) if len(row_arm) else np.zeros(0)
     precision = np.linalg.inv(kernel(LEVEL) + np.diag(noise)) if len(row_arm) else np.zeros((0, 0))
     donors = np.array([donor for _, donor in units], dtype=np.intp)
     left = donors[row_context] if (donors >= 0).any() else row_context  # a donor is left out with all contexts
-    trials = tried(level, kernel(LEVEL), level_fit.signal, level_fit.weight, (row_arm, left))
+    trials = tried(level, kernel(LEVEL), precision, level_fit.signal, level_fit.weight, (row_arm, left))
     family = EffectFamily(
         genes,
         tuple(context for context, _ in units),
@@ -299,6 +315,41 @@ def _chosen(
 
     tried = LIKENESSES if features.names else LIKENESSES[:1]
     return min(tried, key=error)
+
+
+def _own(
+    level: Groups, genes: Index, near: Float, likeness: Likeness, arms: Sequence[Arm], features: Features
+) -> float:
+    """Return the nugget of contexts that predicts left-out groups best, on some genes.
+
+    It can be seen only where several contexts were given several treatments each: else the plain one.
+    """
+    treated = level.arm >= 0
+    context, arm = level.context[treated], level.arm[treated]
+    several = np.bincount(context, minlength=1)
+    if (several > 1).sum() < 2:
+        return NUGGET
+    part = replace(level, mean=level.mean[:, genes], variance=level.variance[:, genes])
+    by_arm = likeness.kernel(arms, arms, features)[np.ix_(arm, arm)]
+
+    def error(nugget: float) -> float:
+        own = near + (nugget - NUGGET) * np.eye(len(near))
+        kernel = (LEVEL.common + own[np.ix_(context, context)]) * by_arm
+        return float(np.nanmean(left_out(part, kernel, LEVEL)))
+
+    return min(NUGGETS, key=error)
+
+
+def _stretched(level: Groups, genes: Index, kernel: Float) -> Settings:
+    """Return the settings of one context's treatments: with the fitted v_e as it is, if that predicts better.
+
+    The stretch is for contexts left out. With fewer than `LEAST_TREATMENTS` it is left as it is.
+    """
+    plain = replace(LEVEL, stretch=1.0)
+    if len(kernel) < LEAST_TREATMENTS:
+        return LEVEL
+    part = replace(level, mean=level.mean[:, genes], variance=level.variance[:, genes])
+    return min((LEVEL, plain), key=lambda settings: float(np.nanmean(left_out(part, kernel, settings))))
 
 
 def _at(sums: Summary, genes: Index) -> Summary:

@@ -63,7 +63,7 @@ class FamilyDocument(_Document):
         for scale in ("level", "rate") if self.has_rate else ("level",):
             shapes |= {f"{scale}.centre": (self.n_genes,), f"{scale}.weight": (rows, self.n_genes)}
         if self.n_trial_genes:
-            shapes |= {f"trials.{key}": (KINDS, rows) for key in ("along", "size", "rest")}
+            shapes |= {f"trials.{key}": (KINDS, rows) for key in ("along", "size", "rest", "open")}
             shapes |= {"trials.noise": (rows,), "trials.weight": (rows, self.n_trial_genes)}
         return shapes
 

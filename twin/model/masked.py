@@ -92,6 +92,8 @@ class MaskedDiffusion(WorldModel):
         for family in self.knowledge.families:
             for table in (family.level.weight, None if family.rate is None else family.rate.weight, family.phi):
                 digest.update(b"" if table is None else np.ascontiguousarray(table).tobytes())
+            for table in vars(family.trials).values():
+                digest.update(np.ascontiguousarray(table).tobytes())
         digest.update(self.half_life.tobytes() + repr(self.card.kappa).encode() + self.decoder.places.tobytes())
         return digest.hexdigest()
 

@@ -4,7 +4,8 @@ A predicted effect ê is nearer to the true one δ than "no change" is exactly i
 an experiment is left out in turn, with all that would be missing too in a question of its kind, and predicted from the
 others. That shows how much of a predicted effect is really there (the slope r of δ on ê), and how far off along ê it
 is (σ). A new prediction ê is then (r − ½) |ê| / σ standard deviations on the safe side: its evidence. Large effects of
-experiments that predict their own groups are trusted, small ones and those of erratic experiments are not.
+experiments that predict their own groups are trusted, small ones and those of erratic experiments are not. Where the
+kernel leaves more of a question open than it left of the groups that were left out, σ grows with it.
 
 Source
 ------
@@ -28,7 +29,7 @@ GENES = 200  # of largest fitted effects, on which predictions are compared; our
 OFF_AXIS = 0.05  # share of a group's whole error taken to lie along ê, as one group more; our choice
 MOST_NUMBERS = 4_000_000  # of the matrices that are inverted at a time
 MOST = 4.0  # of evidence, either way: nothing is certain; our choice
-SLOPE, INTERCEPT = 0.78, 0.75  # of the logistic curve from evidence to probability
+SLOPE, INTERCEPT = 1.0, 0.55  # from evidence to log odds; fitted on 156 left-out conditions of 18 families
 UNTESTED = 0.5  # support where no group could be left out: nothing is known; our choice
 
 
@@ -37,6 +38,7 @@ class Trials:
     """The treated groups of an experiment, each left out.
 
     along, size, rest : (kind of question, row) means over genes of ê δ, ê² and (δ − ê)². size 0: nothing predicts it.
+    open : (kind of question, row) variance that the kernel leaves, in its own unit (a typical gene's v_e).
     noise : (row,) mean sampling variance of δ.
     weight : (row, trial gene) by which the kernel of a question gives its ê on these genes (`Fit.weight`).
     """
@@ -44,13 +46,15 @@ class Trials:
     along: Float
     size: Float
     rest: Float
+    open: Float
     noise: Float
     weight: Float
 
-    def evidence(self, kernel: Float, weight: Float, kind: int) -> float:
+    def evidence(self, kernel: Float, weight: Float, kind: int, left_open: float) -> float:
         """Return (r − ½) |ê| / σ of a question; NaN where no group like it could be left out.
 
-        kernel : (row,) of the question. weight : (row,) how much each left-out group tells of it.
+        kernel : (row,) of the question. weight : (row,) how much each left-out group tells of it. left_open : variance
+        that the kernel leaves of it.
         """
         if not len(self.noise):
             return float("nan")
@@ -62,6 +66,7 @@ class Trials:
         slope = float(w @ along / (w @ size))
         beside = np.where(size > 0, (along - slope * size) ** 2 / np.where(size > 0, size, 1.0), 0.0)
         variance = w @ beside + OFF_AXIS * float(w @ w) * (w @ rest)
+        variance *= max(1.0, left_open / max(w @ self.open[kind], 1e-9))
         return float((slope - 0.5) * np.sqrt(np.mean((kernel @ self.weight) ** 2) / max(variance, 1e-12)))
 
     def measured(self, kernel: Float, row: int) -> float:
@@ -70,16 +75,19 @@ class Trials:
         return float(0.5 * np.sqrt((effect @ effect) / max(self.noise[row], 1e-12)))
 
 
-NO_TRIALS = Trials(*(np.zeros((KINDS, 0)),) * 3, np.zeros(0), np.zeros((0, GENES)))
+NO_TRIALS = Trials(*(np.zeros((KINDS, 0)),) * 4, np.zeros(0), np.zeros((0, GENES)))
 
 
-def tried(groups: Groups, kernel: Float, signal: Float, weight: Float, labels: tuple[Index, Index]) -> Trials:
+def tried(
+    groups: Groups, kernel: Float, precision: Float, signal: Float, weight: Float, labels: tuple[Index, Index]
+) -> Trials:
     """Return what leaving out each treated group shows.
 
     Parameters
     ----------
     groups : every treated group's context has a control group.
-    kernel : (treated group, treated group) (ρ + K_c) ∘ K_A. signal : (gene,) v_e. weight : (treated group, gene).
+    kernel : (treated group, treated group) (ρ + K_c) ∘ K_A. precision : (K + λ I)⁻¹ of it, λ of a typical gene.
+    signal : (gene,) v_e. weight : (treated group, gene).
     labels : (treated group,) twice: what is left out with a group where its treatment, and where its context is asked
         for as one never seen.
     """
@@ -95,7 +103,12 @@ def tried(groups: Groups, kernel: Float, signal: Float, weight: Float, labels: t
     seen = variance + below < UNSEEN / 2
     shared = (base[:, None] == base[None, :]).astype(np.float64)
     kinds = (np.arange(n, dtype=np.intp), *labels)
-    predicted = np.zeros((KINDS, n, len(genes)))
+    predicted, left_open = np.zeros((KINDS, n, len(genes))), np.zeros((KINDS, n))
+    typical = np.diag(np.linalg.inv(precision) - kernel)  # λ
+    for kind, label in enumerate(kinds):
+        for one in np.unique(label):
+            out = np.flatnonzero(label == one)
+            left_open[kind, out] = np.diag(np.linalg.inv(precision[np.ix_(out, out)])) - typical[out]
     step = max(1, MOST_NUMBERS // n**2)
     for first in range(0, len(genes), step):
         some = slice(first, first + step)
@@ -118,6 +131,7 @@ def tried(groups: Groups, kernel: Float, signal: Float, weight: Float, labels: t
         mean(predicted * delta),
         np.where(alone, 0.0, mean(predicted**2)),
         mean((delta - predicted) ** 2),
+        left_open,
         mean(variance + below),
         weight[:, genes],
     )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from twin.verification.case import Case, Row
+from twin.verification.colonies import monolayer_cycles, monolayer_front, spheroid_front
 from twin.verification.tissue import Tissue
 
 Float = NDArray[np.float64]
@@ -19,8 +20,6 @@ CYCLE = [  # PerMedCoE observatory benchmark, fixed cell cycle
     {"name": "G2", "duration": "3 h", "fixed": True},
     {"name": "M", "duration": "2 h", "fixed": True, "divides": True},
 ]
-MONOLAYER_CYCLE = 441.5 / 60  # h; OpenVT monolayer in PhysiCell, time in which a cell's area doubles
-MONOLAYER_RADIUS = 5.0  # µm; there, of the first cell
 
 
 def birth_and_death() -> Iterator[Row]:
@@ -102,40 +101,6 @@ def dying() -> Iterator[Row]:
     yield Row("and is cleared, h after its death", float(burst) + 1440.0, slow.time, 4.0)
 
 
-def monolayer(
-    most: int, replicate: int = 0, free_area: float | None = None, *, mechanics: bool = True
-) -> tuple[float, Tissue]:
-    """Grow a disc of cells from one and return after how many cycles it has `most`, and the tissue.
-
-    A cell's area grows by A₀ in a cycle, A₀ the first cell's; it divides at A₀ N(2, 0.4). A cell whose share of free
-    area is below `free_area` does not grow.
-    """
-    stop = [] if free_area is None else [{"by": "free_area", "threshold": free_area}]
-    at = {"name": "grows", "radius": f"{np.sqrt(2.0) * MONOLAYER_RADIUS:.12g} um", "spread": 0.2}
-    cycle = {"phases": [at | {"grows": True, "divides": True}], "axis": "flat", "inhibition": stop}
-    processes = {"cycle": cycle, "volume": {"flat": f"{MONOLAYER_CYCLE:.12g} h"}}
-    if mechanics:
-        processes["mechanics"] = {"plane": True, "adhesion": "0 um/min"}
-    edge = 20.0 * np.ceil(16.0 * np.sqrt(most) / 20.0)  # µm
-    cells = {"source": "model", "count": 1, "composition": {"cell": 1.0}, "radius": {"default": "5 um"}}
-    box = {"dish": {"box": [f"{edge:g} um", f"{edge:g} um", "20 um"], "spacing": "20 um", "cells": cells}}
-    tick = f"{MONOLAYER_CYCLE / 100:.12g} h"
-    tissue = Tissue(1, processes, replicate, tick=tick, compartments=box, duration=f"{MONOLAYER_CYCLE * 9000:.12g} h")
-    tissue.home.cells.position[:] = [edge / 2, edge / 2, 10.0]
-    before = 1
-    while tissue.home.cells.n < most:
-        before = tissue.home.cells.n
-        tissue.run(1)
-    late = np.log(tissue.home.cells.n / most) / np.log(tissue.home.cells.n / before)  # of the last tick
-    return (tissue.body.tick - float(late)) / 100, tissue
-
-
-def monolayer_cycles() -> Iterator[Row]:
-    """Yield how many cycles a monolayer takes to 10⁴ cells, when nothing holds it back and where crowding does."""
-    cycles, _ = monolayer(10_000)
-    yield Row("uninhibited, cycles to 10,000 cells", 13.445, cycles, 0.155, "PhysiCell 13.57")
-
-
 def necrotic_core() -> Iterator[Row]:
     """Yield the radius of a starved spheroid's necrotic core, of as many cells as the law of diffusion lets starve.
 
@@ -180,19 +145,17 @@ def _box(count: int, edge: float) -> dict[str, object]:
 
 
 CASES: tuple[Case, ...] = (
-    Case(
-        "G1",
-        "births and deaths without crowding",
-        "theory of birth-death processes; PhysiCell's rates",
-        birth_and_death,
-    ),
+    Case("G1", "births and deaths without crowding", "birth-death theory; PhysiCell's default rates", birth_and_death),
     Case("G2", "a cycle of fixed durations, 18 h", "PerMedCoE observatory benchmark", fixed_cycle),
-    Case("G3", "apoptosis and necrosis", "PhysiCell 1.14, death models", dying),
+    Case("G3", "apoptosis and necrosis", "PhysiCell 1.14, death models; their equations solved", dying),
+    Case("G4", "monolayer of 10,000 cells", "OpenVT reference model, PhysiCell's results", monolayer_cycles, slow=True),
+    Case("G5", "front of a monolayer, one fitted number", "Bru et al. 1998, in PerMedCoE", monolayer_front, slow=True),
     Case(
-        "G4",
-        "monolayer from 1 to 10,000 cells",
-        "OpenVT reference model, results of PhysiCell",
-        monolayer_cycles,
+        "G6",
+        "front of a spheroid, one fitted number",
+        "Freyer, Sutherland 1986, in PerMedCoE",
+        spheroid_front,
         slow=True,
     ),
+    Case("G7", "necrotic core of a starved spheroid", "steady diffusion and uptake in a ball", necrotic_core),
 )

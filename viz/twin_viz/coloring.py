@@ -14,6 +14,8 @@ from twin_viz.camera import Float
 TYPE_LIMIT = 14  # categories with a colour of their own; rarer ones are shown as one
 CLIP = 99.0  # percentile at which the colours of a number end; our choice: one outlier tells little
 UNITS = {"radius": "µm", "time": "h", "depth": "counts"}
+DEATH = "death_phase"  # column of the process death: what a body is going through
+DEATH_WORDS = {0.0: "living", 1.0: "apoptotic", 2.0: "necrotic, swelling", 3.0: "necrotic, burst"}
 PREFIX_UNITS = {"dose_": "nM", "time_since_": "h"}
 
 
@@ -47,6 +49,8 @@ def column(cells: AnnData, color: str, programs: Mapping[str, Sequence[str]]) ->
     scale = "log(1 + counts per 10,000)"
     if color in cells.var_names:
         return f"{color}, {scale}", pd.Series(_log_rate(cells, [color]))
+    if color == DEATH and color in cells.obs:
+        return "state", cells.obs[color].map(DEATH_WORDS).fillna("dead")
     if color in cells.obs:
         unit = UNITS.get(color) or next((u for p, u in PREFIX_UNITS.items() if color.startswith(p)), None)
         return f"{color} ({unit})" if unit else color.replace("_", " "), cells.obs[color]

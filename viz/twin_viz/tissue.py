@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from twin.errors import InputError, UnknownNameError
 from twin.units import quantity
 from twin_viz.camera import Camera, Float, look_at
-from twin_viz.coloring import Coloring, column, shared_colors
+from twin_viz.coloring import DEATH, Coloring, column, shared_colors
 
 DECADES = 3.0  # of concentration that a colour bar spans; our choice: a Hill response spans two
 
@@ -214,7 +214,7 @@ def read_view(
     programs = run.scenario.get("observe", {}).get("programs", {})
     columns = {hour: column(cells, color, programs) for hour, cells in snapshots.items()}
     coloring, values = shared_colors(columns)
-    tissues = tuple(_tissue(snapshots[hour], hour, values[hour], kept) for hour in hours)
+    tissues = tuple(_tissue(snapshots[hour], hour, values[hour], kept, with_dead=color == DEATH) for hour in hours)
     box = _box(run, name, list(snapshots.values()))
     shown = None
     if field != "none":
@@ -227,10 +227,10 @@ def _position(cells: AnnData) -> Float:
     return np.asarray(cells.obsm["spatial"], dtype=np.float64).reshape(cells.n_obs, 3)
 
 
-def _tissue(cells: AnnData, hour: float, value: Float, cut: Cut | None) -> Tissue:
+def _tissue(cells: AnnData, hour: float, value: Float, cut: Cut | None, *, with_dead: bool = False) -> Tissue:
     position = _position(cells)
     alive = np.asarray(cells.obs["alive"], dtype=bool) if "alive" in cells.obs else np.ones(len(value), bool)
-    value = np.where(alive, value, np.nan)
+    value = np.where(alive | with_dead, value, np.nan)
     stays = cut.keeps(position) if cut is not None else np.ones(len(value), bool)
     if len(stays) and not stays.any():
         raise InputError("cut: no cell is left in the part that stays")

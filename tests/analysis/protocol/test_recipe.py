@@ -14,7 +14,7 @@ from twin.analysis.protocol.arrangement import REFERENCE, UNUSED, arranged
 from twin.analysis.protocol.baselines import no_change
 from twin.analysis.protocol.bases import Bases
 from twin.analysis.protocol.families import chosen
-from twin.analysis.protocol.recipe import OWN_SHARE, Recipe
+from twin.analysis.protocol.recipe import CELL_SHARE, OWN_SHARE, Recipe, inflation
 from twin.analysis.protocol.score import score, split_control
 from twin.analysis.protocol.task import CONTROL, Float, Prediction, Task
 from twin.analysis.scores import lognorm, mse, pearson
@@ -113,6 +113,14 @@ def test_folds_share_one_network_and_the_disk_gives_it_back(tmp_path: Path) -> N
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_effects_are_stretched_only_where_others_can_be_left_out() -> None:
+    task = left_out().blind()
+    found = arranged(task)
+    assert 1.0 <= inflation(task, found, Recipe().features) < 1.2
+    few = task.take(np.isin(task.column("context"), ["A", "B", "C"]))
+    assert inflation(few, arranged(few), Recipe().features) == 1.0
+
+
 def test_the_level_stands_on_the_own_mean_as_far_as_it_is_said_and_the_effect_does_not() -> None:
     task = left_out().blind()
     recipe = Recipe()
@@ -141,11 +149,12 @@ def test_moved_cells_rise_by_what_is_expected_as_near_as_whole_molecules_can() -
     task = left_out().blind()
     recipe = Recipe(bases=Bases(steps=STEPS))
     said = recipe(task)
-    treated, control, _ = recipe._fitted(task, whole=True).expected()
+    treated, control, _ = recipe._fitted(task, whole=True).expected(CELL_SHARE)
+    stretch = inflation(task, arranged(task), recipe.features)
     rise = said.mean - task.means(task.start)
     assert said.cells is not None
     one = np.log1p(1e4 / np.asarray(said.cells.sum(axis=1)).ravel()).mean() / said.cells.shape[0]  # molecule of a cell
-    off = np.abs(rise - (treated - control)[task.scored])
+    off = np.abs(rise - stretch * (treated - control)[task.scored])
     assert off.mean() < one
     assert off.max() < 4 * one
 

@@ -15,7 +15,7 @@ from twin.data.contexts import Context
 from twin.data.substances import DEFAULT_EC50_SHARE
 from twin.kernels.random import Streams
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
-from twin.model.effects import EffectFamily, Group, fit_family
+from twin.model.effects import EVEN, EffectFamily, Group, fit_family
 from twin.model.groups import summarise
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.logmean import LogMean
@@ -27,12 +27,16 @@ from twin.model.trials import probability
 Index = NDArray[np.intp]
 
 OWN_SHARE = 0.7  # of the start cells' own mean in the control level that a prediction stands on; see `Recipe`
+CELL_SHARE = 0.25  # of the level scale in the effects of moved cells: counts multiply; see `Recipe`
 ROUNDS = 5  # of correcting the shifts of the moved cells
 FARTHEST_STEP = 1.0  # of log μ in one round; our choice
 LEAST_SLOPE = 0.01  # of the level in log μ; our choice
 MOST_WORK = 3e9  # groups³ × genes; above it only the scored genes are kriged for a pseudobulk; our choice
 LEAST_CELLS = 20  # controls of a family; with fewer there is no network to train, and no cells are predicted
 DEEPEST = 1e6  # median library size; above it they are bulk, which is no cell to move
+LEAST_LEFT_OUT = 3  # contexts or donors to leave out, one by one, for the size of effects; our choice
+LEAST_PAIR = 8  # cells an arm of one that is left out; our choice
+INFLATION_BOUNDS = (1.0, 2.0)  # our choice
 
 
 @dataclass(frozen=True)
@@ -51,18 +55,21 @@ class Fitted:
     weight: Float
     features: Features
 
-    def expected(self) -> tuple[Float, Float, float]:
-        """Return the treated and the control level expected of the start cells, (gene,) each, and the support."""
+    def expected(self, share: float = EVEN) -> tuple[Float, Float, float]:
+        """Return the treated and the control level expected of the start cells, (gene,) each, and the support.
+
+        share : weight of the level scale (`EffectFamily.shifts`).
+        """
         treated, control = np.zeros(len(self.genes)), np.zeros(len(self.genes))
         support, phi, at = 0.0, self.family.phi, self.family.genes
         for u in np.flatnonzero(self.weight).tolist():
             rate, depth = self.rates[u], self.depths[u]
-            share = self.weight[u] / self.weight.sum()
+            part = self.weight[u] / self.weight.sum()
             mean = LogMean(depth)
-            treated[at] += share * mean.forward(rate * np.exp(self.shift(u)), phi)
-            control[at] += share * mean.forward(rate, phi)
+            treated[at] += part * mean.forward(rate * np.exp(self.shift(u, share)), phi)
+            control[at] += part * mean.forward(rate, phi)
             evidence = self.family.evidence(rate, depth, self.groups.asked, self.features, own=u)
-            support += float(share * probability(np.array(evidence)))
+            support += float(part * probability(np.array(evidence)))
         return treated, control, support
 
     def untreated(self) -> float:
@@ -72,10 +79,10 @@ class Fitted:
         seen = np.isin(np.arange(len(self.weight)), family.row_context[family.row_arm == asked])
         return float(self.weight[~seen].sum() / self.weight.sum())
 
-    def shift(self, unit: int) -> Float:
+    def shift(self, unit: int, share: float = EVEN) -> Float:
         """Return the asked shift of log μ in a unit, (gene of the family,)."""
-        asked = [self.groups.asked]
-        return np.asarray(self.family.shifts(self.rates[unit], self.depths[unit], asked, self.features, own=unit)[0])
+        rate, depths, asked = self.rates[unit], self.depths[unit], [self.groups.asked]
+        return np.asarray(self.family.shifts(rate, depths, asked, self.features, own=unit, share=share)[0])
 
 
 def fitted(task: Task, features: Features = NO_FEATURES, genes: Index | None = None) -> Fitted:
@@ -111,7 +118,10 @@ class Recipe:
     alone the change is (correlation without shared noise). `OWN_SHARE` lies where the sum of the correlations with and
     without shared noise is largest, leaving PBMC donors out (0.70 or 0.75 without any one of the donors). Where the
     start cells' own unit was seen treated, the treated level is measured and stands on no control. Cells that are moved
-    stay the very cells: theirs is the own mean.
+    stay the very cells: theirs is the own mean. Their effects are as large, all together, as effects are (`inflation`),
+    and stand more on the scale on which counts multiply: leaving PBMC types out a rank by them is better (area under
+    the precision-recall curve of a z of the expected rise 0.625, 0.662, 0.650, 0.616 for shares 0, ¼, ½, ¾; ¼ is best
+    without any one of the types, too).
 
     features : vectors of prior knowledge, by which a gene never perturbed is told.
     bases : the networks that move cells; None: only what is expected is predicted, no cells.
@@ -120,6 +130,7 @@ class Recipe:
     features: Features = NO_FEATURES
     bases: Bases | None = None
     _last: tuple[str, Fitted] | None = field(default=None, repr=False)
+    _inflation: tuple[str, float] | None = field(default=None, repr=False)
 
     def __call__(self, task: Task) -> Prediction:
         """Return what is expected of the start cells; with `bases` these very cells, moved, and their mean."""
@@ -144,6 +155,13 @@ class Recipe:
         weight = np.bincount(found.unit[task.start], minlength=len(found.units)).astype(np.float64)
         return replace(self._last[1], groups=found, weight=weight)
 
+    def _stretch(self, task: Task, found: Arrangement) -> float:
+        own = sorted(set(task.column("donor" if found.by_donor else "context")[task.start].tolist()))
+        key = f"{own} {_visible(task)}"
+        if self._inflation is None or self._inflation[0] != key:
+            self._inflation = key, inflation(task, found, self.features)
+        return self._inflation[1]
+
     def _moved(self, task: Task, bases: Bases) -> Prediction | None:
         found = arranged(task)
         reference = (found.arm == REFERENCE) & (found.unit >= 0)
@@ -157,9 +175,9 @@ class Recipe:
             task.counts[rows], task.totals[rows], task.genes, contexts, of_unit[found.unit[rows]], task.seed
         )
         model = assembled(base, fit, of_unit, task)
-        treated, control, support = fit.expected()
+        treated, control, support = fit.expected(CELL_SHARE)
         rise = np.zeros(len(task.genes))
-        rise[fit.genes] = treated - control
+        rise[fit.genes] = self._stretch(task, found) * (treated - control)
         cells, sizes = moved(model, task, found, rise)
         mean = _level(cells, sizes)[task.scored]
         return Prediction(mean, cells, sizes, support)
@@ -201,6 +219,49 @@ def assembled(base: MaskedDiffusion, fit: Fitted, of_unit: Index, task: Task) ->
         fit.features,
     )
     return MaskedDiffusion(net, knowledge, ModelCard("recipe"))
+
+
+def inflation(task: Task, found: Arrangement, features: Features) -> float:
+    """Return by how much expected effects have to be stretched to be as large, all together, as effects are.
+
+    An expectation is smaller than what it is the expectation of. That is right for a pseudobulk, and wrong for cells of
+    which one asks how many genes moved: √(Σ (d² − noise) / Σ e²) over the scored genes of the visible contexts (or
+    donors), each left out in turn; d its measured, e its expected effect. 1 with fewer than three.
+
+    Source
+    ------
+    Louis, J Am Stat Assoc 79:393 (1984); Ghosh, J Am Stat Assoc 87:533 (1992): constrained empirical Bayes.
+    """
+    context, label = task.column("context"), task.column("donor" if found.by_donor else "context")
+    treated = task.is_asked() & task.visible & (found.unit >= 0)
+    reference = (found.arm == REFERENCE) & (found.unit >= 0)
+    own = set(label[task.start].tolist())
+    others = [one for one in np.unique(label[treated & (found.arm >= 0)]).tolist() if one not in own]
+    pairs = {
+        one: [
+            (reference & mine, treated & mine)
+            for c in np.unique(context[label == one])
+            if min((reference & (mine := (label == one) & (context == c))).sum(), (treated & mine).sum()) >= LEAST_PAIR
+        ]
+        for one in others
+    }
+    used = {one: found_pairs for one, found_pairs in pairs.items() if found_pairs}
+    if len(used) < LEAST_LEFT_OUT:
+        return 1.0
+    size, expected = 0.0, 0.0
+    for one, sides in used.items():
+        keep = ~(treated & (label == one))
+        shown = replace(task, start=np.any([before for before, _ in sides], axis=0)).take(keep)
+        fit = fitted(shown, features, task.scored)
+        for before, after in sides:
+            weight = np.bincount(fit.groups.unit[before[keep]], minlength=len(fit.groups.units)).astype(np.float64)
+            level, control, _ = replace(fit, weight=weight).expected(CELL_SHARE)
+            c, t = task.logged[before], task.logged[after]
+            size += float(
+                ((t.mean(axis=0) - c.mean(axis=0)) ** 2 - t.var(axis=0) / len(t) - c.var(axis=0) / len(c)).sum()
+            )
+            expected += float(((level - control) ** 2).sum())
+    return float(np.clip(np.sqrt(max(size, 0.0) / max(expected, 1e-12)), *INFLATION_BOUNDS))
 
 
 def moved(model: MaskedDiffusion, task: Task, found: Arrangement, rise: Float) -> tuple[sp.csr_array, Float]:
