@@ -94,7 +94,9 @@ def our_name(name: str) -> str:
     return RENAMED if name == DEFAULT else name
 
 
-def cell_type_of(definition: Definition, number: int, substances: Mapping[str, Any], report: Report) -> CellType:
+def cell_type_of(
+    definition: Definition, number: int, substances: Mapping[str, Any], report: Report, *, flat: bool
+) -> CellType:
     """Return a cell type with its values; cycle and death are read apart."""
     given = definition.chain[0].attribute("ID")
     made = CellType(our_name(definition.name), int(given) if given.isdecimal() else number)
@@ -117,6 +119,9 @@ def cell_type_of(definition: Definition, number: int, substances: Mapping[str, A
             made.words.pop(word, None)
     _equilibrium(definition, made, report)
     _motility(definition, made, substances, report)
+    plane = definition.find("motility/options/use_2D")
+    if not flat and plane is not None and plane.flag("") and "migration speed" in made.words:
+        report.approximated(f"{definition.name}: motility in 2D", "here cells crawl along z, too")
     for name in substances:
         node = definition.named("secretion/substrate").get(name)
         for element, pattern in SECRETION if node is not None else ():
@@ -188,9 +193,6 @@ def _motility(definition: Definition, made: CellType, substances: Mapping[str, A
         for word, node in zip(words, nodes.values(), strict=True):
             if node is not None:
                 made.words[word] = behaviour_text(word, node.digits(), substances)
-        plane = definition.find("motility/options/use_2D")
-        if plane is not None and plane.flag(""):
-            report.approximated(f"{definition.name}: motility in 2D", "in 3-D domains cells crawl along z too")
     simple = definition.find("motility/options/chemotaxis")
     several = definition.find("motility/options/advanced_chemotaxis")
     if moves and several is not None and several.flag("enabled"):

@@ -73,7 +73,7 @@ def import_project(project: Path, stem: str) -> Imported:
     definitions = definitions_of(root)
     if not definitions:
         raise InputError(f"{settings} defines no cell type: a project has at least one <cell_definition>")
-    types = [cell_type_of(d, n, substances, report) for n, d in enumerate(definitions)]
+    types = [cell_type_of(d, n, substances, report, flat=domain.flat) for n, d in enumerate(definitions)]
     cycles = {t.name: cycle_of(d, t, report) for d, t in zip(definitions, types, strict=True)}
     deaths = {t.name: deaths_of(d, t, report) for d, t in zip(definitions, types, strict=True)}
     cells = cells_of(root, folder, types, domain, report)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log, pi
+from math import ceil, log, pi
 from typing import Any
 
 from twin.interop.physicell.report import Report
@@ -41,7 +41,7 @@ def read_domain(root: Node, report: Report) -> Domain:
     spacing = steps[0]
     if flat:
         spans["z"] = (-steps[2] / 2, steps[2] / 2)
-    edges = tuple(max(1, round((high - low) / spacing - 1e-9)) * spacing for low, high in spans.values())
+    edges = tuple(max(1, ceil((high - low) / spacing - 1e-9)) * spacing for low, high in spans.values())
     asked = tuple(high - low for low, high in spans.values())
     low = tuple(span[0] for span in spans.values())
     kind = "one voxel thick (two-dimensional)" if flat else "three-dimensional"
@@ -49,7 +49,7 @@ def read_domain(root: Node, report: Report) -> Domain:
     if len({*steps}) > 1 or any(abs(a - b) > 1e-9 for a, b in zip(edges, asked, strict=True)):
         report.approximated(
             "domain",
-            f"voxels are cubes of dx = {spacing:g} um; the box of {' × '.join(f'{a:g}' for a in asked)} um was fitted",
+            f"voxels are cubes of dx = {spacing:g} um; the box of {' × '.join(f'{a:g}' for a in asked)} um is widened",
         )
     assert len(low) == 3
     assert len(edges) == 3

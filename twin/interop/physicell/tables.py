@@ -131,6 +131,7 @@ def rules_of(root: Node, folder: Path, types: Sequence[CellType], report: Report
     texts, names = [], []
     for node in root.all("cell_rules/rulesets/ruleset"):
         if not node.is_enabled(default=True):
+            report.left_out(f"rules of {node.text('filename')}", "the project itself has them disabled")
             node.pass_over()
             continue
         file = _file_of(node, folder)
