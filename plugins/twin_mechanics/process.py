@@ -53,6 +53,7 @@ DIRECTION = Port("motility_direction", ("cell", "axis"), "1")
 ADHESION_WORD, REPULSION_WORD = "cell-cell adhesion", "cell-cell repulsion"
 AFFINITY, RESPONSE = "adhesive affinity to {type}", "chemotactic response to {substance}"
 SPEED = "migration speed"
+BM = ("cell-BM adhesion", "cell-BM repulsion")
 
 
 class Mechanics(Process):
@@ -74,8 +75,7 @@ class Mechanics(Process):
         ADHESION_WORD,
         AFFINITY,
         "relative maximum adhesion distance",
-        "cell-BM adhesion",
-        "cell-BM repulsion",
+        *BM,
         "is_movable",
         SPEED,
         "migration persistence time",
@@ -121,6 +121,12 @@ class Mechanics(Process):
         ]
         if config.device == "cuda" and not torch.cuda.is_available():
             faults.append("device: no CUDA device is here: leave it out, or set it to cpu")
+        if not config.membranes:
+            named = {
+                *(w for values in scenario.cell_types.values() for w in values),
+                *(r.behaviour for r in scenario.rules),
+            }
+            faults += [f"{word!r} acts on membranes, and there are none: add membranes" for word in BM if word in named]
         return [*faults, *_merging(config, scenario)]
 
     def assumptions(self, scenario: Scenario, model: WorldModel) -> list[str]:

@@ -17,14 +17,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from twin.data.interactions import read_interactions
 from twin.errors import Fault, InputError, ScenarioError
 from twin.scenario.faults import faults_of
 from twin.scenario.overlay import Key, Mark, Marked, Tree, merge, put, texts
 from twin.scenario.overlay import Path as KeyPath
+from twin.scenario.pairs import with_pairs
 from twin.scenario.rules_file import lines_of
 from twin.scenario.schema import Scenario
-from twin.scenario.signalling import of_pairs
 
 LARGEST_FILE = 5_000_000  # bytes; our choice: hand-written scenarios have thousands
 MOST_VALUES = 200_000  # values after aliases are spelt out; our choice, stops alias bombs
@@ -94,30 +93,8 @@ class ScenarioSource:
             return None, [*self.unread, *faults_of(error, Scenario, self.marked)]
         if self.unread:
             return None, list(self.unread)
-        return self._with_pairs(scenario)
-
-    def _with_pairs(self, scenario: Scenario) -> tuple[Scenario | None, list[Fault]]:
-        """Return a scenario with the receptions and contact signals that its tables of pairs stand for."""
-        signalling, faults = scenario.signalling, []
-        felt, touched = list(signalling.reception), list(signalling.contact)
-        for i, pairs in enumerate(signalling.pairs):
-            try:
-                table = read_interactions(self.resolve(pairs.file))
-                more = of_pairs(pairs.ligands, table, scenario.substances)
-            except (InputError, ValueError) as error:
-                key = "file" if isinstance(error, InputError) else "ligands"
-                faults.append(self.fault(("signalling", "pairs", i, key), str(error)))
-                continue
-            felt += more[0]
-            touched += more[1]
-        if faults:
-            return None, faults
-        whole = signalling.model_copy(update={"reception": tuple(felt), "contact": tuple(touched)})
-        columns = [signal.column for signal in touched]
-        for column in sorted({c for c in columns if columns.count(c) > 1}):
-            message = f"two contact signals would be the column {column}: keep one of them"
-            return None, [self.fault(("signalling", "pairs"), message)]
-        return scenario.model_copy(update={"signalling": whole}), []
+        joined, faults = with_pairs(scenario, self.resolve)
+        return joined, [self.fault(loc, message) for loc, message in faults]
 
 
 @dataclass(frozen=True)

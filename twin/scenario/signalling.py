@@ -1,11 +1,10 @@
 """Who releases what, and who notices: the section `signalling` of a scenario."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from twin.data.interactions import Interaction, receptors_of
 from twin.scenario.document import Document
 from twin.units import Clearance, ConcentrationText, Hours, SecretionRate
 
@@ -179,28 +178,3 @@ def absent_receptors(complexes: Complexes, genes: Collection[str], ligand: str) 
 def spelt(complexes: Complexes) -> str:
     """Return receptors as text: subunits joined by +, alternatives by `or`."""
     return " or ".join("+".join(whole) for whole in complexes)
-
-
-def of_pairs(
-    ligands: Iterable[str], table: Iterable[Interaction], substances: Collection[str]
-) -> tuple[list[Reception], list[ContactSignal]]:
-    """Return the receptions and contact signals that ligands of a table stand for.
-
-    Raises
-    ------
-    ValueError
-        With the ligands that the table does not hold.
-    """
-    table = tuple(table)
-    felt, touched, lost = [], [], []
-    for ligand in ligands:
-        complexes = tuple("+".join(whole) for whole in receptors_of(table, ligand))
-        if not complexes:
-            lost.append(ligand)
-        elif ligand in substances:
-            felt.append(Reception(substance=ligand, perturbation=ligand, complexes=complexes))
-        else:
-            touched.append(ContactSignal(ligand=ligand, complexes=complexes))
-    if lost:
-        raise ValueError(f"no pair of the table has the ligand {', '.join(lost)}; write it as the table does")
-    return felt, touched
