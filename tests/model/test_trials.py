@@ -32,7 +32,7 @@ def panel(seed: int, share: float) -> tuple[Groups, Float, Float]:
 def trials_of(groups: Groups, kernel: Float, signal: Float) -> Trials:
     treated = groups.arm >= 0
     weight = np.zeros((int(treated.sum()), GENES))
-    precision = np.linalg.inv(kernel + 0.05 * np.eye(len(kernel)))
+    precision = np.asarray(np.linalg.inv(kernel + 0.05 * np.eye(len(kernel))))
     return tried(groups, kernel, precision, signal, weight, (groups.arm[treated], groups.context[treated]))
 
 

@@ -247,7 +247,7 @@ def fit_family(
         controls.append(mean.inverse(control_level, phi))
     treated_variance = level_variance[~control]
     noise = np.median(treated_variance / level_fit.signal, axis=1) if len(row_arm) else np.zeros(0)
-    precision = np.linalg.inv(kernel(LEVEL) + np.diag(noise)) if len(row_arm) else np.zeros((0, 0))
+    precision = np.asarray(np.linalg.inv(kernel(LEVEL) + np.diag(noise)) if len(row_arm) else np.zeros((0, 0)))
     donors = np.array([donor for _, donor in units], dtype=np.intp)
     left = donors[row_context] if (donors >= 0).any() else row_context  # a donor is left out with all contexts
     trials = tried(level, kernel(LEVEL), precision, level_fit.signal, level_fit.weight, (row_arm, left))
@@ -264,7 +264,7 @@ def fit_family(
         level_fit,
         rate_fit,
         near,
-        np.asarray(precision),
+        precision,
         trials,
     )
     return family, np.stack(controls)
