@@ -11,6 +11,7 @@ The answer is a shift of log μ, so that the decoder's heads turn it into counts
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,6 +182,16 @@ class EffectFamily:
         y = profiles - profiles.mean(axis=1, keepdims=True)
         size = np.linalg.norm(y, axis=1) * np.linalg.norm(x)
         return np.asarray((y @ x) / np.maximum(size, 1e-12))
+
+
+class Question(TypedDict):
+    """What a family is asked of one context: the arguments of `EffectFamily.explained` and `EffectFamily.evidence`."""
+
+    rate: Float
+    depths: Float
+    arm: Arm
+    features: Features
+    own: int
 
 
 @dataclass(frozen=True)

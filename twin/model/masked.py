@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
-from typing import TypedDict
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +17,7 @@ from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, Perturbation, WorldModel
 from twin.model.decoder import PAD, Decoder, Effects
-from twin.model.effects import EffectFamily
+from twin.model.effects import EffectFamily, Question
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, NOT_MEASURED, LatentNetwork
 from twin.model.treatments import Treatment, strengths
@@ -31,16 +30,6 @@ BORROWED = 30.0  # cells' worth of covariance that a new context borrows from th
 BORROWED_COUNTS = 2_000.0  # counts that a new context borrows from the one most like it; our choice
 LOWEST = 2e-9  # rate of a gene that a new context measured and never saw
 LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
-
-
-class _Question(TypedDict):
-    """What `EffectFamily` is asked of one context."""
-
-    rate: Float
-    depths: Float
-    arm: Arm
-    features: Features
-    own: int
 
 
 @dataclass(frozen=True)
@@ -355,7 +344,7 @@ class MaskedDiffusion(WorldModel):
             self._evidences[key] = family.evidence(**asked)
         return self._evidences[key]
 
-    def _question(self, treatment: int, context: int) -> tuple[EffectFamily, _Question]:
+    def _question(self, treatment: int, context: int) -> tuple[EffectFamily, Question]:
         asked = self.knowledge.treatments[treatment]
         family = self.knowledge.families[asked.family]
         log_rate = self.net.log_rate[context].numpy().astype(np.float64)[family.genes]
