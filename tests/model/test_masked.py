@@ -118,7 +118,7 @@ def test_support_falls_off_the_data(small_model: MaskedDiffusion) -> None:
     seen = small_model.support(population(small_model, 1, 10.0))[0]
     beyond = small_model.support(population(small_model, 1, 1000.0))[0]
     assert small_model.support(population(small_model, 1, 0.0))[0] == 1.0
-    assert seen > 0.95
+    assert seen > 0.9
     assert beyond < 0.05 * seen
 
 

@@ -238,7 +238,7 @@ def support_text(support: Support) -> str:
     cases = support.against[NOTHING]
     told = by_other_families(cases)
     known = np.isfinite(told)
-    brier = np.mean((told[known] - ~cases.worse[known]) ** 2) if known.any() else float("nan")
+    brier = float(np.mean((told[known] - ~cases.worse[known]) ** 2)) if known.any() else float("nan")
     base = (~cases.worse).mean()
     rows = [["support", "cases", "mean support", "no worse than no change"]]
     rows += [[word, str(n), f"{said:.2f}", f"{true:.2f}"] for word, n, said, true in reliability(cases)]

@@ -11,6 +11,7 @@ The answer is a shift of log μ, so that the decoder's heads turn it into counts
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -192,6 +193,16 @@ class EffectFamily:
         return np.asarray((y @ x) / np.maximum(size, 1e-12))
 
 
+class Question(TypedDict):
+    """What a family is asked of one context: the arguments of `EffectFamily.explained` and `EffectFamily.evidence`."""
+
+    rate: Float
+    depths: Float
+    arm: Arm
+    features: Features
+    own: int
+
+
 @dataclass(frozen=True)
 class Group:
     """One group of cells of a family: which context and arm (−1: control) it is, and its sums over the axis' genes."""
@@ -256,7 +267,7 @@ def fit_family(
         controls.append(mean.inverse(control_level, phi))
     treated_variance = level_variance[~control]
     noise = np.median(treated_variance / level_fit.signal, axis=1) if len(row_arm) else np.zeros(0)
-    precision = np.linalg.inv(kernel(LEVEL) + np.diag(noise)) if len(row_arm) else np.zeros((0, 0))
+    precision = np.asarray(np.linalg.inv(kernel(LEVEL) + np.diag(noise)) if len(row_arm) else np.zeros((0, 0)))
     donors = np.array([donor for _, donor in units], dtype=np.intp)
     left = donors[row_context] if (donors >= 0).any() else row_context  # a donor is left out with all contexts
     trials = tried(level, kernel(LEVEL), precision, level_fit.signal, level_fit.weight, (row_arm, left))
@@ -273,7 +284,7 @@ def fit_family(
         level_fit,
         rate_fit,
         near,
-        np.asarray(precision),
+        precision,
         trials,
     )
     return family, np.stack(controls)

@@ -4,20 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
-from typing import TypedDict
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from twin.data.arms import Arm
 from twin.data.substances import known_protein
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, WorldModel
 from twin.model.decoder import PAD, Decoder, Effects
-from twin.model.effects import EffectFamily
+from twin.model.effects import EffectFamily, Question
 from twin.model.extension import set_last_prior, with_context
 from twin.model.focus import kept_genes, narrowed, narrowed_network
 from twin.model.knowledge import Knowledge, ModelCard
@@ -32,16 +30,6 @@ Float = NDArray[np.float64]
 
 LATENT_HALF_TIME = 72.0  # h; of z's drift towards its context's prior (days; design), our choice
 LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
-
-
-class _Question(TypedDict):
-    """What `EffectFamily` is asked of one context."""
-
-    rate: Float
-    depths: Float
-    arm: Arm
-    features: Features
-    own: int
 
 
 class MaskedDiffusion(WorldModel):
@@ -306,7 +294,7 @@ class MaskedDiffusion(WorldModel):
             self._evidences[key] = family.evidence(**asked)
         return self._evidences[key]
 
-    def _question(self, treatment: int, context: int) -> tuple[EffectFamily, _Question]:
+    def _question(self, treatment: int, context: int) -> tuple[EffectFamily, Question]:
         asked = self.knowledge.treatments[treatment]
         family = self.knowledge.families[asked.family]
         log_rate = self.net.log_rate[context].numpy().astype(np.float64)[family.genes]

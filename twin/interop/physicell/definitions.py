@@ -17,14 +17,18 @@ MECHANICS = (
     ("cell_cell_adhesion_strength", "cell-cell adhesion"),
     ("cell_cell_repulsion_strength", "cell-cell repulsion"),
     ("relative_maximum_adhesion_distance", "relative maximum adhesion distance"),
-    ("cell_BM_adhesion_strength", "cell-BM adhesion"),
-    ("cell_BM_repulsion_strength", "cell-BM repulsion"),
     ("attachment_elastic_constant", "cell-cell adhesion elastic constant"),
     ("attachment_rate", "cell attachment rate"),
     ("detachment_rate", "cell detachment rate"),
     ("maximum_number_of_attachments", "maximum number of cell attachments"),
 )
-ATTACHED = ("cell attachment rate", "cell detachment rate", "maximum number of cell attachments")
+ATTACHED = (
+    "cell attachment rate",
+    "cell detachment rate",
+    "maximum number of cell attachments",
+    "cell-cell adhesion elastic constant",
+)
+MEMBRANE = ("cell_BM_adhesion_strength", "cell_BM_repulsion_strength")
 SECRETION = (
     ("secretion_rate", "{} secretion"),
     ("secretion_target", "{} secretion target"),
@@ -117,6 +121,11 @@ def cell_type_of(
     if float(str(made.words.get("cell attachment rate", "0")).split()[0]) == 0:
         for word in ATTACHED:  # nothing to keep or let go of
             made.words.pop(word, None)
+    if any(definition.find(f"mechanics/{element}") is not None for element in MEMBRANE):
+        report.left_out(
+            f"{definition.name}: {' and '.join(MEMBRANE)}",
+            "its XML places no basement membrane; place one under processes.mechanics.membranes to use them",
+        )
     _equilibrium(definition, made, report)
     _motility(definition, made, substances, report)
     plane = definition.find("motility/options/use_2D")
