@@ -204,7 +204,7 @@ def test_the_dead_are_seen_as_what_they_are_dying_of(tmp_path: Path) -> None:
             found.obs["alive"] = found.obs["death_phase"] == 0.0
             return found
 
-    view = read_view(Dying(), [0.0], color="death_phase")  # type: ignore[arg-type]  # a test double
+    view = read_view(Dying(), [0.0], color="death_phase")
     assert view.coloring.label == "state"
     assert view.coloring.categories == ("apoptotic", "living", "necrotic, burst", "necrotic, swelling")
     assert np.isfinite(view.tissues[0].value).all()
