@@ -134,7 +134,7 @@ def an_unknown_arm(folder: Path) -> None:
         (cut("rates.measured"), "list of genes 0 does not exist: there are 0"),
         (with_tensors(lambda t: t["family.0.genes"].fill_(500)), "family 0: gene 500 does not exist"),
         (an_unknown_arm, "treatment 0: arm 7 does not exist: there are 1"),
-        (an_old_format, "format 1"),
+        (an_old_format, "format 2"),
         (lambda f: (f / "genes.tsv").unlink(), "genes.tsv is not there"),
         (lambda f: (f / "config.json").unlink(), "config.json is not there"),
         (lambda f: (f / "conditions.json").write_text("[]"), "damaged"),
