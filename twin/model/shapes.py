@@ -3,8 +3,10 @@
 What the network learns of shapes is shared by all assays, and molecules, reads and spots in a picture do not scatter
 alike. So what an assay adds (`assay_theta`, `assay_hurdle`, `assay_value`) is found in closed form once the network
 is trained, from its control cells and the means that the network gives cells of the same contexts and depths, with z
-from its prior: drawn cells then have the cells' own share of zeros, mean and variance, gene by gene. Genes with few
-counts borrow: the dispersion from the assay's others, the corrections from none.
+from its prior: drawn cells then have the cells' own share of zeros, mean and variance, gene by gene. Treated cells
+tell of the dispersion, too, about the means of their own groups: a gene that is rare and bursty untreated, as those of
+interferon are, need not stay so when it is induced. Genes with few counts borrow: the dispersion from the assay's
+others, the corrections from none.
 """
 
 import numpy as np
@@ -23,6 +25,7 @@ Float = NDArray[np.float64]
 MOST_CELLS = 400  # of an assay that are looked at, evenly spaced; our choice
 DISPERSION_WEIGHT = 2.0  # squared counts' worth of weight that the assay's usual dispersion has; our choice
 WELL_MEASURED = 20.0  # squared counts above which a gene tells of its assay's usual dispersion; our choice
+LEAST_TREATED = 20  # cells of a treated group that tell of dispersion; our choice
 LEAST_COUNTS = 5  # of a gene in the cells that are looked at; below, it takes the usual shape; our choice
 BORROWED_CELLS = 20.0  # cells' worth of weight of no correction; our choice
 DISPERSIONS = (0.01, 20.0)  # φ = 1 / θ
@@ -33,7 +36,7 @@ ROUNDS = 10
 
 
 def set_shapes(model: MaskedDiffusion, data: Experiment) -> None:
-    """Set dispersion and corrections of every assay to those of its control cells, in place; priors are set before."""
+    """Set dispersion and corrections of every assay to those of its cells, in place; priors are set before."""
     net = model.net
     place = {gene: i for i, gene in enumerate(model.genes)}
     for a in range(net.config.n_assays):
@@ -50,12 +53,29 @@ def set_shapes(model: MaskedDiffusion, data: Experiment) -> None:
         mean = _means(small, number[data.context[rows]], data.depth[rows])
         mean *= data.measured[data.file[rows]][:, genes]
         counts = data.counts[rows][:, genes].toarray().astype(np.float32)
-        theta, hurdle, value = shapes_of(counts, mean)
+        theta, hurdle, value = shapes_of(counts, mean, *_treated(data, mine, genes))
         with torch.no_grad():
             columns = torch.from_numpy(genes.astype(np.int64))
             net.assay_theta[a, columns] = torch.from_numpy(np.log(theta)) - net.log_theta[columns]
             net.assay_hurdle[a, columns] = torch.from_numpy(hurdle) - net.hurdle_bias[columns]
             net.assay_value[a, columns] = torch.from_numpy(value) - net.value_bias[columns]
+
+
+def _treated(data: Experiment, mine: NDArray[np.bool_], genes: NDArray[np.intp]) -> tuple[Array, Array]:
+    """Return counts of treated cells of an assay and the means of their groups at their depths, (cell, gene) each."""
+    counts, means = [np.zeros((0, len(genes)), np.float32)], [np.zeros((0, len(genes)), np.float32)]
+    rows = np.flatnonzero(mine & (data.arm >= 0))
+    rows = rows[np.unique(np.linspace(0, max(len(rows) - 1, 0), min(MOST_CELLS, len(rows))).astype(np.intp))]
+    groups = np.stack([data.context[rows], data.arm[rows], data.file[rows]], axis=1)
+    for group in np.unique(groups, axis=0):
+        own = rows[(groups == group).all(axis=1)]
+        if len(own) < LEAST_TREATED:
+            continue
+        seen = data.counts[own][:, genes].toarray().astype(np.float32)
+        depth = data.depth[own].astype(np.float32)
+        counts.append(seen)
+        means.append(depth[:, None] * (seen.sum(axis=0) / depth.sum())[None, :])
+    return np.concatenate(counts), np.concatenate(means)
 
 
 def _means(model: MaskedDiffusion, context: NDArray[np.intp], depth: NDArray[np.float64]) -> Array:
@@ -67,33 +87,40 @@ def _means(model: MaskedDiffusion, context: NDArray[np.intp], depth: NDArray[np.
     return np.exp(model.decoder.log_mean(z, here))
 
 
-def shapes_of(counts: Array, mean: Array) -> tuple[Array, Array, Array]:
+def shapes_of(
+    counts: Array, mean: Array, treated: Array | None = None, treated_mean: Array | None = None
+) -> tuple[Array, Array, Array]:
     """Return θ, the correction b of the hazard and c of the log value by moments, (gene,) each.
 
     Parameters
     ----------
     counts : (cell, gene). mean : (cell, gene) μ of the same or of like cells; 0 where a gene was not measured.
+    treated, treated_mean : the same of other cells, which tell of θ alone.
     """
     told = np.flatnonzero(counts.sum(axis=0) >= LEAST_COUNTS)
     theta = np.full(counts.shape[1], 1.0 / USUAL_DISPERSION, np.float32)
     hurdle, value = np.zeros_like(theta), np.zeros_like(theta)
     if len(told):
-        found = _matched(counts[:, told], mean[:, told])
+        none = np.zeros((0, len(told)), np.float32)
+        more = none if treated is None else treated[:, told]
+        found = _matched(counts[:, told], mean[:, told], more, none if treated_mean is None else treated_mean[:, told])
         theta[:] = np.median(found[0])
         theta[told], hurdle[told], value[told] = found
     return theta, hurdle, value
 
 
-def _matched(counts: Array, mean: Array) -> tuple[Array, Array, Array]:
+def _matched(counts: Array, mean: Array, treated: Array, treated_mean: Array) -> tuple[Array, Array, Array]:
     """Return θ, b and c of genes that have counts: rounds of a Newton step for b and for c, and half of one for θ.
 
-    b matches the share of zeros, c the mean, θ what they leave of the second moment.
+    b matches the share of zeros, c the mean, θ what they leave of the second moment; treated cells stand by it.
     """
     seen, total = (counts > 0).sum(axis=0), counts.sum(axis=0, dtype=np.float64)
     square = (counts.astype(np.float64) ** 2).sum(axis=0)
     varies = np.minimum(seen, len(counts) - seen)  # a gene that all or none of the cells show has no share of zeros
     trust = varies / (varies + BORROWED_CELLS)
-    theta = _theta(square, total, (mean.astype(np.float64) ** 2).sum(axis=0))
+    square += (treated.astype(np.float64) ** 2).sum(axis=0)
+    first, second = treated_mean.sum(axis=0, dtype=np.float64), (treated_mean.astype(np.float64) ** 2).sum(axis=0)
+    theta = _theta(square, total + first, (mean.astype(np.float64) ** 2).sum(axis=0) + second)
     b, c = np.zeros(len(theta)), np.zeros(len(theta))
     for _ in range(ROUNDS):
         hazard = theta * np.log1p(mean / theta)
@@ -107,7 +134,11 @@ def _matched(counts: Array, mean: Array) -> tuple[Array, Array, Array]:
         value = weight * nu  # E[x]: shown times the mean of a negative binomial that is not zero
         slope = value - value * nu * np.exp(log_zero) / ((1.0 + nu / theta) * np.maximum(-np.expm1(log_zero), 1e-9))
         c = _stepped(c, total - value.sum(axis=0, dtype=np.float64), slope.sum(axis=0), LARGEST_VALUE)
-        found = _theta(square, value.sum(axis=0, dtype=np.float64), (value * nu).sum(axis=0, dtype=np.float64))
+        found = _theta(
+            square,
+            value.sum(axis=0, dtype=np.float64) + first,
+            (value * nu).sum(axis=0, dtype=np.float64) + second,
+        )
         theta = np.sqrt(theta * found)  # half a step: θ, b and c lean on each other
     more = np.maximum(total - seen, 0.0)  # only counts above one say how large values are
     return theta, (trust * b).astype(np.float32), (c * more / (more + BORROWED_CELLS)).astype(np.float32)
