@@ -122,3 +122,30 @@ def test_equal_quantiles_reach_the_treated_law_and_leave_the_rest() -> None:
         bound = 6 * np.sqrt(2 * expected * (1 - expected) / (N * 3)) + 1e-4
         assert abs((moved[:, 3:] == value).mean() - expected) < bound
     assert (moved[:, 3:] >= control[:, 3:]).mean() > 0.999  # up is up for every cell
+
+
+@pytest.mark.parametrize(("held", "shift", "left"), [(80, 0.7, 161), (80, -0.7, 40), (80, -6.0, 0), (1, 0.7, 0)])
+def test_a_value_beyond_the_control_law_is_multiplied(held: int, shift: float, left: int) -> None:
+    """80 where 1.5 are expected has no quantile: the farthest there is would be the highest level of all."""
+    h = heads(1.5, 50.0)
+    _, gene, token = couple(
+        np.uint64(5),
+        np.arange(1, dtype=np.uint64),
+        np.arange(GENES, dtype=np.uint64),
+        h["log_mean"][:1],
+        np.full((1, GENES), shift, np.float32),
+        h["assay"][:1],
+        h["theta"],
+        h["hurdle_bias"],
+        h["value_bias"],
+        h["table"],
+        h["level_value"],
+        np.array([0, 1]),
+        np.array([4]),
+        np.array([held], np.uint16),
+    )
+    count = h["level_value"][token[gene == 4] - 1].sum() if (gene == 4).any() else 0
+    if held == 80:
+        assert abs(count - left) <= 0.03 * left
+    else:
+        assert 1 <= count < 12  # within the law: the same quantile

@@ -71,6 +71,14 @@ def _invert(weights, n, total, u):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _nearest(level_value, value):  # type: ignore[no-untyped-def]
+    """Return the level (0–280) whose count is nearest."""
+    k = min(int(np.searchsorted(level_value, value)), N_VALUES - 1)
+    below = level_value[k - 1] if k > 0 else 0.0
+    return k + 1 if level_value[k] - value <= value - below else k
+
+
+@njit(cache=True, nogil=True)
 def _with_room(gene, token, filled, least):  # type: ignore[no-untyped-def]
     """Return the entries so far in arrays of at least `least` places, doubled so that growing stays cheap."""
     size = max(2 * len(gene), least + 1024)
@@ -188,7 +196,8 @@ def couple(
 
     A gene's present value fixes where in the control distribution the cell stands (evenly at random inside the
     value's own probability mass); the same quantile of the treated distribution is its new value. This is the
-    optimal transport of each gene, and a gene without an effect keeps its value exactly.
+    optimal transport of each gene, and a gene without an effect keeps its value exactly. A value that the control
+    law holds for impossible (a tail below 1e-9) has no such quantile: it is multiplied by what μ is.
 
     Parameters as `reveal`; shift : (cell, gene) of log μ, all effects together.
     """
@@ -231,6 +240,13 @@ def couple(
                     above += weights[k]
                 mass = weights[value - 1] if value <= many else 0.0
                 rank = p_before * (above + u * mass) / total
+                if rank < _NEGLIGIBLE * p_before:  # beyond the law, which has no quantile for it
+                    level = _nearest(level_value, level_value[value - 1] * math.exp(shift[i, j]))
+                    if level > 0:
+                        new_gene[filled] = j
+                        new_token[filled] = level
+                        filled += 1
+                    continue
             else:
                 rank = p_before + u * (1.0 - p_before)
             if rank >= p_after:

@@ -36,7 +36,7 @@ class Effects:
     context: NDArray[np.int64]
     strength: Float
 
-    def rows(self, rows: slice) -> "Effects":
+    def rows(self, rows: slice | NDArray[np.intp]) -> "Effects":
         """Return those of some cells."""
         return Effects(self.table, self.context[rows], self.strength[rows])
 

@@ -35,6 +35,7 @@ DONOR = 0.1  # weight of what one donor's contexts share, in both; our choice
 EVEN = 0.5  # weight of the level scale in the mean of both
 SIMILAR_GENES = 1_000  # genes of largest spread between contexts, by which contexts are compared
 LEAST_SHIFT, MOST_SHIFT = 1e-3, 14.0  # of log μ: smaller is none, larger (from dust to the highest) is bounded
+LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
 LIKENESSES = (
     Likeness(1.0, 0.0, 0.0),
     Likeness(1.0, 1.0, 0.0),
@@ -42,6 +43,16 @@ LIKENESSES = (
     Likeness(0.2, 2.0, 0.1),
     Likeness(0.2, 0.2, 0.0),
 )
+
+
+class Question(TypedDict):
+    """What an `EffectFamily` is asked of one context."""
+
+    rate: Float
+    depths: Float
+    arm: Arm
+    features: Features
+    own: int
 
 
 @dataclass(frozen=True)
@@ -288,6 +299,14 @@ def fit_family(
         trials,
     )
     return family, np.stack(controls)
+
+
+def whole(share: Float, shift: Float) -> float:
+    """Return the whole transcriptome after a shift of log μ, as a share of that before it.
+
+    share : (gene,) of each gene before; what is not among them stays as it is.
+    """
+    return max(float((share * np.expm1(shift)).sum()) + 1.0, LEAST_TOTAL)
 
 
 def _context_kernels(units: Sequence[tuple[int, int]], profiles: Float) -> tuple[Float, Float]:

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from twin.data.substances import known_protein
 from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
+from twin.model.aimed import CELL_SHARE, aimed_by_group, expected_rise
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, WorldModel
 from twin.model.decoder import PAD, Decoder, Effects
-from twin.model.effects import EffectFamily, Question
+from twin.model.effects import EVEN, LEAST_TOTAL, EffectFamily, Question, whole
 from twin.model.extension import set_last_prior, with_context
 from twin.model.focus import kept_genes, narrowed, narrowed_network
 from twin.model.knowledge import Knowledge, ModelCard
 from twin.model.likeness import Features
 from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, LatentNetwork
-from twin.model.treatments import Treatment, strengths
+from twin.model.treatments import strengths
 from twin.model.trials import probability
 
 __all__ = ["Knowledge", "MaskedDiffusion", "ModelCard"]
@@ -29,7 +30,6 @@ __all__ = ["Knowledge", "MaskedDiffusion", "ModelCard"]
 Float = NDArray[np.float64]
 
 LATENT_HALF_TIME = 72.0  # h; of z's drift towards its context's prior (days; design), our choice
-LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
 
 
 class MaskedDiffusion(WorldModel):
@@ -168,29 +168,31 @@ class MaskedDiffusion(WorldModel):
         """
         key = (treatment, context)
         if key not in self._shifts:
-            self._shifts[key] = self._shift(self.knowledge.treatments[treatment], context)
+            self._shifts[key] = self._shift(treatment, context)
         return self._shifts[key]
 
-    def _shift(self, treatment: Treatment, context: int) -> NDArray[np.float32]:
-        family = self.knowledge.families[treatment.family]
-        log_rate = self.net.log_rate[context].numpy().astype(np.float64)
-        log_rate = np.where(log_rate > LEAST_RATE, log_rate, np.nan)
-        own = family.contexts.index(context) if family.contexts.count(context) == 1 else -1
-        depths = np.exp(self.net.depth_law[context].numpy().astype(np.float64))
-        parts = [treatment.arm]
-        if len(treatment.agents) > 1:
-            parts += [replace(treatment.arm, agents=(agent,)) for agent in treatment.arm.agents]
-        rows = family.shifts(np.exp(log_rate[family.genes]) * 1e4, depths, parts, self.knowledge.features, own=own)
-        shift = np.zeros(len(self.genes))
-        shift[family.genes] = rows[0]
-        rate = np.where(np.isfinite(log_rate), self._shares(context), 0.0)
-        shift = np.where(rate > 0, shift - np.log(_total(rate, shift)), 0.0)
-        if len(rows) > 1:
-            for row in rows[1:]:
-                part = np.zeros(len(self.genes))
-                part[family.genes] = row
-                shift = np.where(rate > 0, shift - (part - np.log(_total(rate, part))), 0.0)
+    def _shift(self, treatment: int, context: int) -> NDArray[np.float32]:
+        known = (self.net.log_rate[context] > LEAST_RATE).numpy()
+        rate = np.where(known, self._shares(context), 0.0)
+        shift, *parts = [np.where(rate > 0, r - np.log(whole(rate, r)), 0.0) for r in self._kriged(treatment, context)]
+        for part in parts:
+            shift = shift - part
         return shift.astype(np.float32)
+
+    def _kriged(self, treatment: int, context: int, share: float = EVEN) -> Float:
+        """Return the shifts of log μ of a treatment and, where it is a combination, of its parts, (arm, gene).
+
+        share : weight of the level scale (`EffectFamily.shifts`).
+        """
+        family, asked = self._question(treatment, context)
+        arms = [asked["arm"]]
+        if len(arms[0].agents) > 1:
+            arms += [replace(arms[0], agents=(agent,)) for agent in arms[0].agents]
+        out = np.zeros((len(arms), len(self.genes)))
+        out[:, family.genes] = family.shifts(
+            asked["rate"], asked["depths"], arms, asked["features"], own=asked["own"], share=share
+        )
+        return out
 
     def _shares(self, context: int) -> Float:
         """Return the mean share of the transcriptome that the decoder gives each gene of control cells, (gene,).
@@ -254,9 +256,36 @@ class MaskedDiffusion(WorldModel):
         return self.decoder.target(counts, z, condition, self.effects(condition), streams, "transition", due=due), z
 
     def perturb(self, counts: Counts, condition: Condition, streams: Streams) -> Counts:
-        """Return these very cells under `condition`: each gene moves along equal quantiles."""
+        """Return these very cells under `condition`: each gene moves along equal quantiles.
+
+        They are read as populations: 20 or more cells of one context to which the same is done rise together by what
+        is expected of them (`twin.model.aimed`), which takes six times a plain draw. So a part of the cells alone
+        does not come back as it does among the others.
+        """
         z = self.encode(counts, replace(condition, dose=np.zeros_like(condition.dose)))
-        return self.decoder.move(counts, z, condition, self.effects(condition), streams)
+        return aimed_by_group(self.decoder, counts, z, condition, self.effects(condition), streams, self.rise)
+
+    def rise(self, condition: Condition, on_axis: float = 1.0) -> Float:
+        """Return by how much the mean log1p(CP10k) of cells is expected to rise under what is done to them, (gene,).
+
+        Its shifts of log μ are weighed by their strengths as those of the decoder are, and stand more on the scale on
+        which counts multiply (`CELL_SHARE`).
+
+        condition : cells of one context, to which the same is done. on_axis : share of their molecules on the axis.
+        """
+        context = int(condition.context[0])
+        strength = self.strengths(condition.rows(slice(0, 1)))[0] * (1.0 + condition.guidance)
+        shift, log_phi, told = np.zeros((3, len(self.genes)))
+        for t in np.flatnonzero(strength).tolist():
+            family = self.knowledge.families[self.knowledge.treatments[t].family]
+            kriged = self._kriged(t, context, CELL_SHARE)
+            shift += strength[t] * (kriged[0] - kriged[1:].sum(axis=0))
+            log_phi[family.genes] += np.log(family.phi)
+            told[family.genes] += 1
+        log_rate = self.net.log_rate[context].numpy().astype(np.float64)
+        rate = np.where(log_rate > LEAST_RATE, np.exp(log_rate), 0.0)
+        rate *= 1e4 * on_axis / rate.sum()
+        return expected_rise(rate, shift, np.exp(log_phi / np.maximum(told, 1)), condition.depth)
 
     def expected(self, z: NDArray[np.float32], condition: Condition, genes: Sequence[int]) -> Float:
         """Return P(count > 0) · E[value] over depth, per 10,000 counts, (cell, gene)."""
@@ -366,8 +395,3 @@ class MaskedDiffusion(WorldModel):
     def named(self, card: Mapping[str, object]) -> "MaskedDiffusion":
         """Return the model with some words of its card exchanged."""
         return MaskedDiffusion(self.net, self.knowledge, replace(self.card, **card))  # type: ignore[arg-type] # checked by the dataclass' fields
-
-
-def _total(rate: Float, shift: Float) -> float:
-    """Return the whole transcriptome after a shift; what is off the axis stays as it is."""
-    return max(float((rate * np.expm1(shift)).sum()) + 1.0, LEAST_TOTAL)

@@ -14,10 +14,11 @@ from twin.analysis.protocol.arrangement import REFERENCE, UNUSED, arranged
 from twin.analysis.protocol.baselines import no_change
 from twin.analysis.protocol.bases import Bases
 from twin.analysis.protocol.families import chosen
-from twin.analysis.protocol.recipe import CELL_SHARE, OWN_SHARE, Recipe, inflation
+from twin.analysis.protocol.recipe import OWN_SHARE, Recipe, inflation
 from twin.analysis.protocol.score import score, split_control
 from twin.analysis.protocol.task import CONTROL, Float, Prediction, Task
 from twin.analysis.scores import lognorm, mse, pearson
+from twin.model.aimed import CELL_SHARE
 from twin.model.features import read_features
 from twin.model.masked import MaskedDiffusion
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from twin.analysis.protocol.arrangement import REFERENCE, Arrangement, arranged
 from twin.analysis.protocol.bases import Bases
 from twin.analysis.protocol.task import Float, Prediction, Task, library_sizes
-from twin.analysis.scores import lognorm
 from twin.data.contexts import Context
 from twin.data.substances import DEFAULT_EC50_SHARE
 from twin.kernels.random import Streams
+from twin.model.aimed import CELL_SHARE, aimed, pseudobulk
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
 from twin.model.effects import EVEN, EffectFamily, Group, fit_family
 from twin.model.groups import summarise
@@ -27,10 +27,6 @@ from twin.model.trials import probability
 Index = NDArray[np.intp]
 
 OWN_SHARE = 0.7  # of the start cells' own mean in the control level that a prediction stands on; see `Recipe`
-CELL_SHARE = 0.25  # of the level scale in the effects of moved cells: counts multiply; see `Recipe`
-ROUNDS = 5  # of correcting the shifts of the moved cells
-FARTHEST_STEP = 1.0  # of log μ in one round; our choice
-LEAST_SLOPE = 0.01  # of the level in log μ; our choice
 MOST_WORK = 3e9  # groups³ × genes; above it only the scored genes are kriged for a pseudobulk; our choice
 LEAST_CELLS = 20  # controls of a family; with fewer there is no network to train, and no cells are predicted
 DEEPEST = 1e6  # median library size; above it they are bulk, which is no cell to move
@@ -179,7 +175,7 @@ class Recipe:
         rise = np.zeros(len(task.genes))
         rise[fit.genes] = self._stretch(task, found) * (treated - control)
         cells, sizes = moved(model, task, found, rise)
-        mean = _level(cells, sizes)[task.scored]
+        mean = pseudobulk(cells, sizes)[task.scored]
         return Prediction(mean, cells, sizes, support)
 
 
@@ -265,11 +261,7 @@ def inflation(task: Task, found: Arrangement, features: Features) -> float:
 
 
 def moved(model: MaskedDiffusion, task: Task, found: Arrangement, rise: Float) -> tuple[sp.csr_array, Float]:
-    """Return the start cells under what is asked, as counts, and their library sizes.
-
-    Their pseudobulk is their own and the expected rise, as near as whole molecules come to it: the shifts of log μ are
-    corrected gene by gene, with the random numbers held fixed (Newton; a round that is worse for a gene is not kept).
-    So the heads' idea of a gene's spread, and the luck of one draw, decide which cells change, and not how much.
+    """Return the start cells under what is asked, as counts, and their library sizes (`twin.model.aimed`).
 
     rise : (gene,) expected change of the pseudobulk.
     """
@@ -285,31 +277,10 @@ def moved(model: MaskedDiffusion, task: Task, found: Arrangement, rise: Float) -
         np.full((n, 1), np.nan),
         np.ones(n),
     )
-    effects = model.effects(condition)
     z = model.encode(counts, replace(condition, dose=np.zeros((n, 1))))
-    streams = Streams(task.seed, 0, 0)
-
-    def drawn(offset: Float) -> tuple[sp.csr_array, Float]:
-        table = np.where(effects.table != 0, effects.table + offset.astype(np.float32), np.float32(0))
-        cells = model.decoder.move(counts, z, condition, replace(effects, table=table), streams)
-        return cells, library_sizes(task, Prediction(np.zeros(0), cells))
-
-    target = np.maximum(_level(counts, task.totals[rows]) + rise, 0.0)
-    offset, best = np.zeros(len(target)), np.zeros(len(target))
-    least = np.full(len(target), np.inf)
-    for _ in range(ROUNDS):
-        level = _level(*drawn(offset))
-        off = target - level
-        better = np.abs(off) < least
-        least, best = np.where(better, np.abs(off), least), np.where(better, offset, best)
-        slope = np.maximum(-np.expm1(-np.maximum(level, target)), LEAST_SLOPE)  # of log(1 + r) in log r
-        offset = offset + np.clip(off / slope, -FARTHEST_STEP, FARTHEST_STEP)
-    return drawn(best)
-
-
-def _level(cells: sp.csr_array, sizes: Float) -> Float:
-    """Return the pseudobulk of some cells, mean log1p(CP10k), (gene,)."""
-    return np.asarray(lognorm(cells, sizes).astype(np.float64).mean(axis=0)).ravel()
+    effects, streams = model.effects(condition), Streams(task.seed, 0, 0)
+    cells = aimed(model.decoder, counts, z, condition, effects, streams, rise)
+    return cells, library_sizes(task, Prediction(np.zeros(0), cells))
 
 
 def _on_axis(task: Task, rows: Index) -> float:
