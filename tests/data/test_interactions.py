@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from twin.data.interactions import Interaction, read_interactions, receptors_of
-from twin.data.substances import known_substances
+from twin.data.substances import how_known, known_substances
 from twin.errors import InputError
 
 KNOWLEDGE = Path(os.environ.get("TWIN_DATA", Path(__file__).parents[2].parent / "shared" / "data")) / "knowledge"
@@ -92,3 +92,19 @@ def test_the_built_in_receptors_are_those_of_the_published_tables() -> None:
         published = {gene for one in tables if set(known.genes) & set(one.ligand) for gene in one.receptor}
         missing += [(known.name, gene) for whole in known.receptors for gene in whole if gene not in published]
     assert missing == []
+
+
+@measured
+def test_receptors_that_were_looked_up_are_whole_complexes_of_cellphonedb() -> None:
+    table = read_interactions(CELLPHONE)
+    missing = []
+    for known in known_substances().values():
+        if not known.receptors or known.sources["receptors"] != "looked up: CellPhoneDB v5":
+            continue
+        published = {tuple(sorted(one.receptor)) for one in table if set(one.ligand) == set(known.genes)}
+        missing += [(known.name, whole) for whole in known.receptors if tuple(sorted(whole)) not in published]
+    assert missing == []
+    recalled = {
+        k.name for k in known_substances().values() if k.receptors and how_known(k.sources["receptors"]) == "recalled"
+    }
+    assert recalled == {"IL1RN", "IL15", "IL17A"}

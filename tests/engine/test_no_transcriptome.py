@@ -74,6 +74,22 @@ def test_what_nobody_knows_is_told_with_its_line(tmp_path: Path) -> None:
     assert "processes.mechanics.interval" in told
 
 
+def test_a_plan_says_how_each_number_of_the_table_is_known(tmp_path: Path) -> None:
+    table = {"IL10": {"from_table": "IL10"}, "TNF": {"from_table": "TNF", "half_life": "5 h", "molar_mass": "52 kDa"}}
+    told = check_file(write(tmp_path, substances=table))[1].describe()
+    section = told.split("From the built-in table\n")[1].split("\n\n")[0].splitlines()
+    assert len(section) == 3
+    assert "half-life 24 h (our choice: nothing found)" in section[0]
+    assert "5e+06 U/mg (recalled: NIBSC 93/722, 5,000 U/µg)" in section[0]
+    assert "4e+07 U/mg (looked up: 40,000 IU an ampoule, WHO IS 87/650" in section[1]
+    assert "half-life" not in section[1]  # the scenario's own, and its mass
+    assert "kDa (" not in section[1]
+    for line in ("looked up: read in the place", "recalled: from general knowledge", "our choice: nobody measured it"):
+        assert line in section[2]
+    mine = {"TNF": {"diffusivity": "30 um^2/s", "half_life": "5 h"}}
+    assert "built-in table" not in check_file(write(tmp_path, substances=mine))[1].describe()
+
+
 def test_a_behaviour_that_no_process_carries_out_is_refused(tmp_path: Path) -> None:
     rule = {
         "cell_type": "tumour",

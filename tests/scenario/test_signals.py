@@ -91,9 +91,11 @@ def test_explain_says_what_reaches_the_model_as_what_and_where_numbers_are_from(
         "a signal of 1 is 0.002 nM, the model's EC50 0.002 nM",
         "HLA-A on touching cells of any type through B2M (the model lacks genes of CD8A+X) → column contact_HLA-A, not",
         "from the pairs of pairs.tsv: HLA-A",
-        "IFNB1 as the table's IFNB1: D = 56.",
-        "2.5e+08 U/mg (WHO standard, order of magnitude)",
-        "half-life 24 h (our choice, nothing measured)",
+        "IFNB1 as the table's IFNB1: D = 31.",
+        "2.5e+08 U/mg (our choice: an order of magnitude; 2.0e8 IU/mg of 22.5 kDa with sugars, label of Avonex)",
+        "half-life 24 h (our choice: nothing found)",
+        "5e+06 U/mg (recalled: NIBSC 93/722, 5,000 U/µg)",
+        "recalled: from general knowledge of the source that is named, which was not read again; our choice: nobody",
     ):
         assert line in text, (line, text)
     assert "half-life 5 h" not in text  # the scenario's own

@@ -4,7 +4,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from twin.engine import estimate
-from twin.engine.explain_signals import from_table, notices
+from twin.engine.explain_signals import from_table, notices, table_words
 from twin.process import Port, Process
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.schema import Compartment, Rule, Scenario, Substance
@@ -27,12 +27,13 @@ def describe(plan: "Plan") -> str:
         f"world model: {model.name} ({len(model.genes):,} genes, {len(model.contexts)} cell types; "
         f"perturbations that are named: {', '.join(known) or 'none'})",
     ]
+    table = [line for n, s in scenario.substances.items() for line in from_table(n, s)]
     sections = [
         ("Compartments", [_compartment(n, c, plan.n_cells[n]) for n, c in scenario.compartments.items()]),
         ("Cell types", [_behaviours(t, values) for t, values in scenario.cell_types.items()]),
         ("Rules", [_rule(rule) for rule in scenario.rules]),
         ("Substances", [_substance(n, s, scenario) for n, s in scenario.substances.items()]),
-        ("From the built-in table", [line for n, s in scenario.substances.items() for line in from_table(n, s)]),
+        ("From the built-in table", table + table_words(scenario.substances.values())),
         ("In each tick", [_process(name, p, plan) for name, p in plan.processes]),
         ("What cells notice", notices(scenario, model)),
         ("Taken for granted", list(plan.assumptions)),

@@ -1,8 +1,9 @@
 """What cells notice, as text: which exposure reaches the world model as which condition, through what."""
 
+from collections.abc import Iterable
 from math import isfinite
 
-from twin.data.substances import to_nanomolar
+from twin.data.substances import HOW_KNOWN, how_known, to_nanomolar
 from twin.model.contract import Perturbation, WorldModel
 from twin.scenario.schema import Scenario, Substance
 from twin.scenario.signalling import Antagonist, Complexes, ContactSignal, Reception, present, spelt
@@ -27,6 +28,12 @@ def from_table(name: str, substance: Substance) -> list[str]:
         sources.setdefault(source, []).append(_value(key, getattr(substance, key)))
     parts = [f"{', '.join(values)} ({source})" for source, values in sources.items()]
     return [f"{name} as the table's {known.name}: {'; '.join(parts)}"] if parts else []
+
+
+def table_words(substances: Iterable[Substance]) -> list[str]:
+    """Return a line that says what the words mean by which the built-in table tells how its values are known."""
+    used = {how_known(source) for substance in substances for source in substance.taken.values()}
+    return ["; ".join(f"{word}: {meaning}" for word, meaning in HOW_KNOWN.items() if word in used)] if used else []
 
 
 def _value(key: str, value: float) -> str:
