@@ -204,16 +204,6 @@ class EffectFamily:
         return np.asarray((y @ x) / np.maximum(size, 1e-12))
 
 
-class Question(TypedDict):
-    """What a family is asked of one context: the arguments of `EffectFamily.explained` and `EffectFamily.evidence`."""
-
-    rate: Float
-    depths: Float
-    arm: Arm
-    features: Features
-    own: int
-
-
 @dataclass(frozen=True)
 class Group:
     """One group of cells of a family: which context and arm (−1: control) it is, and its sums over the axis' genes."""
