@@ -135,7 +135,8 @@ def pseudobulk(counts: Counts, depth: Float) -> Float:
     """Return the mean log1p(CP10k) of some cells, (gene,); depth : (cell,) library sizes."""
     of_entry = np.repeat(np.maximum(depth, 1.0), np.diff(counts.indptr))
     level = np.log1p(1e4 * counts.data.astype(np.float64) / of_entry)
-    return np.bincount(counts.indices, weights=level, minlength=counts.shape[1]) / max(counts.shape[0], 1)
+    summed = np.bincount(counts.indices, weights=level, minlength=counts.shape[1])
+    return np.asarray(summed / max(counts.shape[0], 1), dtype=np.float64)
 
 
 def _sums(counts: Counts) -> Float:
