@@ -29,7 +29,7 @@ def write(folder: Path, cells: str = CELLS, source: dict[str, Any] | None = None
         "world_model": {"name": "none"},
         "compartments": {"dish": {"box": ["100 um", "100 um", "20 um"], "spacing": "20 um", "cells": table}},
         "substances": {"oxygen": {"diffusivity": "1e5 um^2/min", "decay": "0.1 /min", "initial": "5 nM"}},
-        "cell_types": {"resting": {"apoptosis": "0 /h"}},
+        "cell_types": {"resting": {"cell-cell adhesion": "24 um/h"}},
         "processes": {"mechanics": {}, "diffusion": {}},
         **changes,
     }
