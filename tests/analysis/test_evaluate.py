@@ -64,6 +64,7 @@ def test_held_out_cells_were_not_trained_on() -> None:
     assert 0.2 < held_out([f"c{i}" for i in range(2000)], 0.3).mean() < 0.4
 
 
+@pytest.mark.slow
 def test_every_dose_time_and_combination_of_a_file_is_a_task() -> None:
     data = assemble([checked_counts(dosed_adata(), "dosed.h5ad")])
     model = fit(data, TrainingConfig(steps=2, warm_up=1), holdout=0.3, sizes=SMALL)
@@ -146,6 +147,7 @@ def test_the_report_is_markdown_and_json_with_the_baselines(found: Evaluation) -
     assert "support" not in json.loads(as_json(found))
 
 
+@pytest.mark.slow
 def test_a_family_is_retrained_and_a_stopped_evaluation_goes_on(data_folder: Path, tmp_path: Path) -> None:
     rows: list[float] = []
     for _ in range(2):

@@ -55,6 +55,7 @@ def test_bad_cells_are_refused_in_one_sentence(tmp_path: Path, make: object, sai
     assert {f.name for f in tmp_path.iterdir()} <= before
 
 
+@pytest.mark.slow
 def test_training_evaluation_and_prediction_work_from_the_command_line(tmp_path: Path) -> None:
     synthetic_adata(400).write_h5ad(tmp_path / "cells.h5ad")
     told = twin("train", "cells.h5ad", "--out", "mine", "--steps", 30, "--threads", 1, folder=tmp_path)

@@ -123,6 +123,7 @@ def broken(door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_plugin_that_breaks_is_named_tried_once_and_the_run_goes_on_when_it_is_mended(
     broken: Path, twin: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:

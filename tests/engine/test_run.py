@@ -63,6 +63,7 @@ def test_contacts_and_doses_are_in_the_cells(one: Run) -> None:
     assert cells.obs["time_since_IFNB1"].max() == pytest.approx(3.0)
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_store_and_another_seed_another(one: Run, tmp_path: Path) -> None:
     again = run_tiny(tmp_path / "again", REPLICATES)
     assert differences(one.path, again.path) == []
@@ -98,6 +99,7 @@ def test_resuming_with_another_scenario_says_what_differs(tmp_path: Path) -> Non
         simulate(loaded, tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_without_a_source_nothing_moves(tmp_path: Path) -> None:
     run = run_tiny(
         tmp_path,

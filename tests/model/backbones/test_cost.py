@@ -5,6 +5,7 @@ import pytest
 from tests.bench.bench_backbones import bench_backbones
 
 
+@pytest.mark.slow
 def test_the_benchmark_measures_every_configuration() -> None:
     rates = bench_backbones([1], n_genes=1_000)
     assert all(value > 0 for value in rates.values())
