@@ -250,7 +250,7 @@ class _Table:
     ) -> Float:
         """Return how long each of these cells takes for its phase, h: all of it if timed, else from now on."""
         rate = self.exit[rows, phase]
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             mean = 1.0 / rate  # infinite where a cell never leaves
         u = view.streams.stream("cycle", turn).uniform(view.ids[rows], 1)[:, 0]
         length = np.where(self.timed[kind, phase], mean, -np.log1p(-u) * np.where(rate > 0, mean, 1.0))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twin.verification.tissue import Tissue
 
 TYPES = ("cell", "eater")
-RATE = st.floats(0.0, 0.4).map(lambda x: f"{x:.6g} /h")
+RATE = st.floats(0.0, 0.4).map(lambda x: f"{round(x, 4):g} /h")
 MODELS = ("live", "ki67_basic", "ki67_advanced", "flow_cytometry", "flow_cytometry_separated", "cycling_quiescent")
 WORDS: dict[str, Any] = {
     "cycle entry": RATE,
