@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from twin.kernels.exchange import NANOMOLAR_UM3_PER_AMOL
 from twin.verification.tissue import Tissue
 
 TYPES = ("cell", "eater")
@@ -25,14 +26,22 @@ WORDS: dict[str, Any] = {
     "cell attachment rate": RATE,
     "cell detachment rate": RATE,
     "damage rate": RATE,
+    "sugar uptake": st.floats(0.0, 20.0).map(lambda x: f"{round(x, 2):g} /min"),
+    "sugar export": st.floats(0.0, 900.0).map(lambda x: f"{round(x, 1):g} molecules/h"),
     "damage repair rate": RATE,
 }
+SECRETION: list[dict[str, Any]] = [
+    {},
+    {"sugar secretion": "1.5 /min", "sugar secretion target": "2 nM"},
+    {"sugar secretion": "0.2 /min", "sugar secretion target": "0 nM"},
+]
 
 
 @st.composite
 def tissues(draw: st.DrawFn) -> Tissue:
     """Draw a tissue of up to 60 cells of two types, each with some behaviours at some rates."""
-    words = {name: draw(st.fixed_dictionaries({}, optional=WORDS)) for name in TYPES}
+    words = {name: draw(st.fixed_dictionaries({}, optional=WORDS)) | draw(st.sampled_from(SECRETION)) for name in TYPES}
+    words["cell"]["salt uptake"] = draw(st.sampled_from(["0.02 /min", "10 /min"]))
     senescence = {
         "senescence": {"after": draw(st.integers(1, 4))},
         "ageing": {"hazard": "0.01 /h", "growth": "0.05 /h"},
@@ -44,20 +53,35 @@ def tissues(draw: st.DrawFn) -> Tissue:
         "interactions": {"lethality": draw(RATE), "substep": draw(st.sampled_from(["2 min", "1 h"]))},
         "heredity": draw(st.sampled_from([{}, senescence])),
         "mechanics": {},
+        "exchange": {},
+        "diffusion": {},
+        "internalisation": {},
     }
+    wall = draw(st.sampled_from(["closed", "periodic", "3 nM"]))
+    sugar = {
+        "diffusivity": draw(st.sampled_from(["10 um^2/s", "1e5 um^2/min"])),
+        "decay": draw(st.sampled_from(["0 /h", "0.1 /min"])),
+        "initial": draw(st.sampled_from(["0 nM", "1 nM"])),
+        "walls": {"x_low": wall, "x_high": wall},
+    }
+    salt = {"diffusivity": "1 um^2/s", "decay": "0 /h", "initial": "5 nM"}  # closed: cells alone can take it
+    salt |= {"walls": {"z_low": "periodic", "z_high": "periodic"}}
     count = draw(st.integers(0, 60))
     mix = {"cell": draw(st.floats(0.1, 1.0)), "eater": 0.5}
     cells = {"source": "model", "count": count, "composition": mix, "radius": {"default": "8 um", "eater": "6 um"}}
     box = {"tissue": {"box": ["90 um", "80 um", "70 um"], "spacing": "10 um", "cells": cells}}
     tick = draw(st.sampled_from(["6 min", "30 min", "1 h"]))
     seed = draw(st.integers(0, 2**31))
-    return Tissue(count, processes, tick=tick, seed=seed, cell_types=words, compartments=box)
+    substances = {"sugar": sugar, "salt": salt}
+    return Tissue(count, processes, tick=tick, seed=seed, cell_types=words, compartments=box, substances=substances)
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(tissues())
 def test_nothing_is_lost_and_every_number_is_one(tissue: Tissue) -> None:
     first = tissue.home.cells.n
+    volume = 1000.0 / NANOMOLAR_UM3_PER_AMOL  # of a voxel, amol per nM
+    dissolved = volume * tissue.home.concentration[1].sum()
 
     def look(now: Tissue) -> None:
         cells, events = now.home.cells, now.home.lineage.event
@@ -76,6 +100,12 @@ def test_nothing_is_lost_and_every_number_is_one(tissue: Tissue) -> None:
         assert (cells.position >= 0).all()
         assert (cells.position <= now.home.grid.size).all()
         assert ((now.column("death_phase") > 0) == ~cells.alive).all()
+        assert np.isfinite(now.home.concentration).all()
+        assert (now.home.concentration >= 0).all()
+        salt = volume * now.home.concentration[1].sum() + now.column("internalised_salt").sum()
+        assert salt <= dissolved * (1 + 1e-9)
+        if not deaths:  # a body that goes takes along what it holds
+            assert salt >= dissolved * (1 - 1e-9)
 
     tissue.run(50, look)
 
