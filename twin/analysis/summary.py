@@ -110,7 +110,9 @@ def report(path: str | Path) -> str:
         if not float(here["n_cells"].max()) > 0:
             lines.append(f"\n{compartment}: no cells")
             continue
-        lines.append(f"\n{compartment}: {int(n.sum())} cells at the end")
+        dead = here["n_dead"].isel(time=-1).mean("replicate") if "n_dead" in here else None
+        bodies = f" and {float(dead.sum()):.0f} dead that are not cleared yet" if dead is not None and dead.sum() else ""
+        lines.append(f"\n{compartment}: {int(n.sum())} living cells{bodies} at the end")
         begun = len(lines)
         lines += _population(run, here, compartment)
         if "response_by_type" in here:
@@ -164,7 +166,7 @@ def report(path: str | Path) -> str:
             seen = "box too short to measure it"
         lines.append(
             f"\n{d.substance} in {d.compartment}: decay length {seen}; "
-            f"sqrt(D / (decay + uptake)) = {d.predicted:.1f} um"
+            f"sqrt(D / (decay + mean uptake of the box)) = {d.predicted:.1f} um"
         )
     last = run.attrs.get("last_measured_time_h") or 0.0
     start = run.attrs.get("exposure_start_h") or 0.0
