@@ -56,7 +56,7 @@ class Dosing(Process):
 
     @classmethod
     def sets_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
-        """Return the same: a clamp is set, and by one process alone."""
+        """Return the same: a clamp is set."""
         return cls.writes_for(config, scenario)
 
     @classmethod

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from twin_heredity import Heredity
 
+from twin import registry
 from twin.conformance import UniformModel, check_process, make_scenario, make_view
 from twin.process import Rate, Set, Update, View
 from twin.verification.tissue import Tissue
@@ -162,3 +163,25 @@ def test_unknown_names_are_told() -> None:
     assert any("'loss'" in t for t in told)
     assert any("ISG16" in t for t in told)
     assert any("B cell" in t for t in told)
+
+
+def test_a_gene_knocked_out_by_the_timeline_may_be_one_that_is_lost_by_mutation() -> None:
+    whole = registry.model("default")
+    half = {"name": "half", "gene": "ISG15", "per_division": 0.0, "rate": "1000 /h", "residual": 0.5}
+    types = [c for c in whole.contexts if "Naive T" in c][:1]
+    cells = {"source": "model", "count": 12, "composition": {types[0]: 1.0}, "radius": {"default": "4 um"}}
+    timeline = [{"do": "knock_out", "at": "0 h", "gene": "ISG15", "residual": 0.5}]
+    timeline += [{"do": "knock_out", "at": "0 h", "gene": "IFI6"}]
+    tissue = Tissue(
+        12,
+        {"dosing": {}, "heredity": {"mutations": [half]}, "transition": {}},
+        tick="1 h",
+        world_model={"name": "default"},
+        compartments={"tissue": {"box": ["60 um"] * 3, "spacing": "20 um", "cells": cells}},
+        timeline=timeline,
+    )
+    tissue.run(2)
+    clamp, genes = tissue.home.cells.clamp.tocoo(), tissue.world.model.genes
+    for gene, left in (("ISG15", 0.25), ("IFI6", 0.0)):
+        data = clamp.data[clamp.col == genes.index(gene)]
+        np.testing.assert_array_equal(data, np.full(12, left))

@@ -64,7 +64,11 @@ def tissues(draw: st.DrawFn) -> Tissue:
         "initial": draw(st.sampled_from(["0 nM", "1 nM"])),
         "walls": {"x_low": wall, "x_high": wall},
     }
-    salt = {"diffusivity": "1 um^2/s", "decay": "0 /h", "initial": "5 nM"}  # closed: cells alone can take it
+    salt: dict[str, Any] = {
+        "diffusivity": "1 um^2/s",
+        "decay": "0 /h",
+        "initial": "5 nM",
+    }  # closed: cells alone can take it
     salt |= {"walls": {"z_low": "periodic", "z_high": "periodic"}}
     count = draw(st.integers(0, 60))
     mix = {"cell": draw(st.floats(0.1, 1.0)), "eater": 0.5}

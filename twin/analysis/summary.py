@@ -111,7 +111,9 @@ def report(path: str | Path) -> str:
             lines.append(f"\n{compartment}: no cells")
             continue
         dead = here["n_dead"].isel(time=-1).mean("replicate") if "n_dead" in here else None
-        bodies = f" and {float(dead.sum()):.0f} dead that are not cleared yet" if dead is not None and dead.sum() else ""
+        bodies = (
+            f" and {float(dead.sum()):.0f} dead that are not cleared yet" if dead is not None and dead.sum() else ""
+        )
         lines.append(f"\n{compartment}: {int(n.sum())} living cells{bodies} at the end")
         begun = len(lines)
         lines += _population(run, here, compartment)

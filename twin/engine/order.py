@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import networkx as nx
 
-from twin.process import CORE_PORTS, CORE_RATES, Phase, Port, Process
+from twin.process import CLAMP, CORE_PORTS, CORE_RATES, Phase, Port, Process
+
+IN_TURN = (CLAMP.name,)  # set by several: each multiplies what those before it left
 
 
 def offered_by(processes: Mapping[str, Process]) -> tuple[dict[str, tuple[Port, str]], list[tuple[str, str]]]:
@@ -28,7 +30,7 @@ def port_faults(processes: Mapping[str, Process], told: Collection[str] = ()) ->
     """Return what is wrong among the ports as (process, sentence) pairs.
 
     Every port that is read is the core's, a column of some process, or written by one; a name
-    means one thing (dims, units) to all; one process at most sets a port.
+    means one thing (dims, units) to all; one process at most sets a port, but for those of `IN_TURN`.
 
     told : names of ports that somebody reads, nobody has, and that were told already.
     """
@@ -55,7 +57,7 @@ def _setter_faults(processes: Mapping[str, Process]) -> list[tuple[str, str]]:
         for port in process.sets:
             if port not in process.writes:
                 faults.append((name, f"sets {port.name!r}, which is not among what it writes"))
-            if port.name in setters:
+            if port.name in setters and port.name not in IN_TURN:
                 faults.append((name, f"sets {port.name!r}, and so does {setters[port.name]}: keep one of the two"))
             setters.setdefault(port.name, name)
     return faults
