@@ -56,6 +56,7 @@ def test_each_wrong_value_is_told_at_its_place() -> None:
     assert "write a number and a unit" in told["cell_types", "T cell", "apoptosis"]
     assert "plain number" in told["cell_types", "T cell", "migration bias"]
     assert "migration speed" in told["cell_types", "T cell", "migraton speed"]
+    assert not behaviours_of(scenario).given  # nobody who asks before the faults are told stumbles over them
 
 
 def test_millimetres_of_mercury_need_a_solubility() -> None:

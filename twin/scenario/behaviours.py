@@ -11,6 +11,7 @@ Johnson et al., Cell 188:4711 (2025), cell behaviour hypothesis grammar; PhysiCe
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -195,11 +196,12 @@ def value_of(word: str, text: object, scenario: "Scenario") -> float:
 
 
 def behaviours_of(scenario: "Scenario") -> Behaviours:
-    """Return the base values of a checked scenario."""
+    """Return the base values of a scenario; one that cannot be read is left out, `base_faults` tells of it."""
     given: dict[str, dict[str, float]] = {}
     for cell_type, values in scenario.cell_types.items():
         for word, text in values.items():
-            given.setdefault(word, {})[cell_type] = value_of(word, text, scenario)
+            with suppress(KeyError, ValueError):
+                given.setdefault(word, {})[cell_type] = value_of(word, text, scenario)
     return Behaviours(given, tuple(dict.fromkeys(rule.behaviour for rule in scenario.rules)))
 
 
