@@ -33,6 +33,7 @@ from twin.analysis.protocol.generation import (
     better_on,
     generation_sets,
     generation_table,
+    read_population,
 )
 from twin.analysis.protocol.render import markdown
 from twin.analysis.protocol.table import Table
@@ -142,8 +143,6 @@ def main() -> None:
     peers = {ENCODED: Scvi(options.out, True, options.limit), PRIOR: Scvi(options.out, False, options.limit)}
     folder = Path(os.environ["TWIN_DATA"])
     if options.only_train:
-        from twin.analysis.protocol.generation import read_population
-
         for one in generation_sets(options.sets):
             peers[ENCODED](read_population(folder, one).task)
         return

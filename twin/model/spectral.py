@@ -67,8 +67,9 @@ def dealt(counts: sp.csr_array, seed: int) -> tuple[sp.csr_array, sp.csr_array]:
     independent.
     """
     first = np.random.default_rng(seed).binomial(counts.data.astype(np.int64), 0.5)
-    parts = (first, counts.data - first)
-    return tuple(sp.csr_array((part, counts.indices, counts.indptr), shape=counts.shape) for part in parts)  # type: ignore[return-value]
+    half = sp.csr_array((first, counts.indices, counts.indptr), shape=counts.shape)
+    rest = sp.csr_array((counts.data - first, counts.indices, counts.indptr), shape=counts.shape)
+    return half, rest
 
 
 def scaled(counts: sp.csr_array, depth: Float) -> sp.csr_array:
