@@ -112,7 +112,7 @@ def _projected(logged: sp.csr_array, group: NDArray[np.intp], across: Float) -> 
 
 
 def _correlation(a: Float, b: Float) -> float:
-    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-300))  # both have mean 0 in every group
+    return float(a @ b) / max(float(np.sqrt((a @ a) * (b @ b))), 1e-300)  # both have mean 0 in every group
 
 
 def _centred(logged: sp.csr_array, group: NDArray[np.intp]) -> Iterator[Float]:
