@@ -107,6 +107,8 @@ def train(
     from twin.model.training import Runtime, TrainingConfig
     from twin.registry import named_model
 
+    if draws and (start is not None or backbone != "latent"):
+        raise InputError("--draws is for a latent backbone that is trained from the start: leave --from and --backbone")
     check_out(out, resume=False)
     if threads:
         torch.set_num_threads(threads)
@@ -123,8 +125,6 @@ def train(
     config = TrainingConfig(
         steps=steps, batch=batch, learning_rate=learning_rate, seed=seed, validation=validation, patience=patience
     )
-    if draws and (start is not None or backbone != "latent"):
-        raise InputError("--draws is for a latent backbone that is trained from the start: leave --from and --backbone")
     config = config.model_copy(update=DRAWN if draws else {})
     runtime = Runtime(device=device, precision=precision, compile=compiled)
     for note in experiment.notes:
