@@ -95,4 +95,4 @@ def test_a_model_that_draws_starts_at_the_axes_of_its_cells_and_not_at_another_m
     assert "--draws is for a latent backbone that is trained from the start" in refused.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["cells.h5ad"]
     assert twin(*words, folder=tmp_path).returncode == 0
-    assert '"axes": true' in (tmp_path / "drawer" / "config.json").read_text()
+    assert '"axes": 1.0' in (tmp_path / "drawer" / "config.json").read_text()
