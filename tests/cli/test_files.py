@@ -85,3 +85,14 @@ def test_training_evaluation_and_prediction_work_from_the_command_line(tmp_path:
     assert told.returncode == 2
     assert "did you mean CYT?" in told.stderr
     assert not (tmp_path / "no.h5ad").exists()
+
+
+def test_a_model_that_draws_starts_at_the_axes_of_its_cells_and_not_at_another_model(tmp_path: Path) -> None:
+    synthetic_adata(120).write_h5ad(tmp_path / "cells.h5ad")
+    words = ("train", "cells.h5ad", "--draws", "--steps", 2, "--threads", 1, "--out", "drawer")
+    refused = twin(*words, "--from", "default", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "--draws is for a latent backbone that is trained from the start" in refused.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["cells.h5ad"]
+    assert twin(*words, folder=tmp_path).returncode == 0
+    assert '"axes": 1.0' in (tmp_path / "drawer" / "config.json").read_text()

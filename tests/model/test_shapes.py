@@ -13,7 +13,8 @@ from twin.kernels.random import Streams
 from twin.model.condition import Condition
 from twin.model.fit import fit
 from twin.model.masked import MaskedDiffusion
-from twin.model.shapes import shapes_of
+from twin.model.network import LatentNetwork, NetworkConfig
+from twin.model.shapes import LEAST_OWN, shapes_of, with_own_shapes
 from twin.model.training import TrainingConfig
 
 SIZES = {"latent": 3, "code": 16, "width": 24, "blocks": 1}
@@ -128,3 +129,15 @@ def test_genes_of_few_counts_take_the_usual_shape_and_no_correction() -> None:
     np.testing.assert_allclose(theta[30:], np.median(theta[:30]), rtol=0.35)
     assert np.abs(hurdle[30:]).max() < 0.6
     assert np.abs(value[30:]).max() < 0.1
+
+
+def test_contexts_of_many_cells_have_shapes_of_their_own_and_start_from_their_assays() -> None:
+    net = LatentNetwork(NetworkConfig(n_genes=5, n_contexts=4, n_assays=2, **SIZES))
+    net.assay.copy_(torch.tensor([0, 0, 1, 1]))
+    net.assay_theta.copy_(torch.randn(2, 5))
+    wide = with_own_shapes(net, np.array([LEAST_OWN, LEAST_OWN - 1, 3, 5]))
+    assert wide.assay[2] == wide.assay[3]
+    assert len({int(a) for a in wide.assay}) == wide.config.n_assays == 3
+    for c in range(4):
+        assert torch.equal(wide.assay_theta[wide.assay[c]], net.assay_theta[net.assay[c]])
+    assert torch.equal(wide.code_in, net.code_in)

@@ -138,7 +138,7 @@ def evaluate_recipe(
     features = read_features(sets_file) if sets_file.is_file() else NO_FEATURES
     networks = None if out is None else out / "networks"
     share = 10 if quick else 1
-    moving, drawing = Bases(networks, steps=MOVING // share), Bases(networks, steps=DRAWING // share)
+    moving, drawing = Bases(networks, steps=MOVING // share), Bases(networks, steps=DRAWING // share, draws=True)
     predictors: dict[str, Predictor] = {EXPECTED: Recipe(features), CELLS: Recipe(features, moving)}
     tables: list[Table] = []
     if there:

@@ -55,6 +55,15 @@ def train(
     size: Annotated[
         str, typer.Option(help="Of patches and lingshu: 1m, 8m, 25m, 85m, …", rich_help_panel=NETWORK)
     ] = "1m",
+    draws: Annotated[
+        bool,
+        typer.Option(
+            "--draws",
+            help="For populations from nothing (twin sample): gene codes start at the cells' own axes, z follows its "
+            "prior, types have shapes of counts of their own. Some 400 steps with --validation 0.1 are enough.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = False,
     steps: Annotated[int, typer.Option(min=1, help="Training steps.", rich_help_panel=TRAINING)] = 2_000,
     batch: Annotated[int, typer.Option(min=1, help="Cells a step.", rich_help_panel=TRAINING)] = 64,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak.", rich_help_panel=TRAINING)] = 2e-3,
@@ -92,11 +101,14 @@ def train(
     from twin.model.files import save_checkpoint
     from twin.model.fit import fit, fit_backbone
     from twin.model.half_lives import half_lives_of
+    from twin.model.learner import DRAWN
     from twin.model.likeness import NO_FEATURES
     from twin.model.masked import MaskedDiffusion
     from twin.model.training import Runtime, TrainingConfig
     from twin.registry import named_model
 
+    if draws and (start is not None or backbone != "latent"):
+        raise InputError("--draws is for a latent backbone that is trained from the start: leave --from and --backbone")
     check_out(out, resume=False)
     if threads:
         torch.set_num_threads(threads)
@@ -113,6 +125,7 @@ def train(
     config = TrainingConfig(
         steps=steps, batch=batch, learning_rate=learning_rate, seed=seed, validation=validation, patience=patience
     )
+    config = config.model_copy(update=DRAWN if draws else {})
     runtime = Runtime(device=device, precision=precision, compile=compiled)
     for note in experiment.notes:
         typer.echo(note)
@@ -137,6 +150,7 @@ def train(
                     features=NO_FEATURES if features is None else read_features(features),
                     half_life=half_lives_of(half_lives, experiment.genes),
                     start=first,
+                    own_shapes=draws,
                     runtime=runtime,
                     state_file=state,
                     on_step=line.update,

@@ -18,11 +18,13 @@ from twin.model.backbones.world import Names, TokenWorldModel
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
 from twin.model.extension import BORROWED
 from twin.model.groups import USUAL_DISPERSION, dispersion, summarise
+from twin.model.learner import split
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
 from twin.model.measured import Measured, measure, treatments_of
 from twin.model.network import LEAST_RATE, LatentNetwork, NetworkConfig
-from twin.model.shapes import set_shapes
+from twin.model.shapes import set_shapes, with_own_shapes
+from twin.model.spectral import set_codes
 from twin.model.training import Runtime, Step, TrainingCells, TrainingConfig, batch_of, batches, train
 
 CALIBRATION_CELLS = 128  # sampled a context to calibrate library sizes; our choice
@@ -186,6 +188,7 @@ def fit(
     features: Features = NO_FEATURES,
     half_life: NDArray[np.float64] | None = None,
     start: MaskedDiffusion | None = None,
+    own_shapes: bool = False,
     runtime: Runtime = Runtime(),  # noqa: B008 - frozen
     state_file: Path | None = None,
     on_step: Callable[[Step], None] | None = None,
@@ -200,6 +203,8 @@ def fit(
     features : vectors of prior knowledge of genes, by which treatments never seen are told.
     half_life : (gene,) of the messages, h; None: `HALF_LIFE` for all.
     start : a trained model whose weights are the first ones (fine-tuning); genes that it does not know start anew.
+    own_shapes : contexts with many cells have shapes of counts of their own (`twin.model.shapes`), not their assay's:
+        populations come out nearer, for three numbers more a gene and context.
     """
     seen = data.take(~held_out(data.names, holdout)) if holdout else data
     measured = measure(seen, features, None if on_note is None else lambda text: on_note(f"effects measured: {text}"))
@@ -208,6 +213,8 @@ def fit(
     )
     if start is not None:
         warm(net, data.genes, start)
+    elif training is not None and training.axes:
+        set_codes(net, seen, split(seen.n_cells, training)[0], training.seed)
     perturbations = perturbations_of(seen)
     first = np.isin(seen.file, seen.contexts[0].files) & (seen.arm < 0)
     composition = np.bincount(seen.context[first], minlength=len(data.contexts)).astype(np.float64)
@@ -230,6 +237,9 @@ def fit(
         train(net, cells, training, runtime=runtime, state_file=state_file, on_step=on_step, on_note=on_note)
     net.eval()
     set_priors(net, cells)
+    if own_shapes:
+        net = with_own_shapes(net, seen.n_controls)
+        model = MaskedDiffusion(net, knowledge, card)
     set_shapes(model, seen)
     return calibrate(MaskedDiffusion(net, knowledge, card))
 

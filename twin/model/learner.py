@@ -20,6 +20,8 @@ LAST_RATE = 0.02  # of the peak learning rate at the end; our choice
 MOMENTS = (0.9, 0.98)  # of AdamW; our choice
 MOST_VALIDATION_CELLS = 512  # looked at in a check, the same ones every time; our choice
 
+DRAWN: dict[str, object] = {"kl_weight": 1.0, "code_rate": 0.2, "axes": True}  # settings for drawing; our choice
+
 Losses = tuple[Tensor, Tensor, Tensor, Tensor]  # hurdle, value, KL, imbalance
 Loss = Callable[[Batch, Tensor, torch.Generator], Losses]
 
@@ -29,7 +31,9 @@ class TrainingConfig(BaseModel):
 
     accumulate : blocks that a batch is split into, one after the other or one a process; each has luck of its own.
     validation : share of the cells kept apart; the weights that do best on them are returned. check_every : steps.
-    patience : checks without an improvement after which training stops; 0 never stops.
+    patience : checks without an improvement after which training stops; 0 never stops. code_rate : share of the
+    learning rate at which the latent backbone's gene codes change. axes : whether these codes start at the axes of the
+    cells that are trained on (`twin.model.spectral`), else at random; not where a trained model is the start.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +52,8 @@ class TrainingConfig(BaseModel):
     validation: float = Field(0.0, ge=0, lt=1)
     check_every: int = Field(100, ge=1)
     patience: int = Field(0, ge=0)
+    code_rate: float = Field(1.0, gt=0)
+    axes: bool = False
 
 
 def _own(x: Tensor) -> Tensor:
@@ -93,15 +99,22 @@ class Learner:
         device: torch.device,
         precision: str,
         team: Team,
+        slow: Iterable[nn.Parameter] = (),
     ) -> None:
+        """Set up; `decayed` parameters have weight decay, `slow` ones change at the `code_rate`."""
         self.module, self.loss, self.config, self.cells, self.vectors = module, loss, config, cells, vectors
         self.device, self.precision, self.team = device, precision, team
         self.parameters = [(k, p) for k, p in module.named_parameters() if p.requires_grad]
-        decay = {id(p) for p in decayed}
+        decay, slowly = {id(p) for p in decayed}, {id(p) for p in slow}
+        kinds = sorted({(id(p) in decay, id(p) in slowly) for _, p in self.parameters}, reverse=True)
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": [p for _, p in self.parameters if id(p) in decay], "weight_decay": config.weight_decay},
-                {"params": [p for _, p in self.parameters if id(p) not in decay], "weight_decay": 0.0},
+                {
+                    "params": [p for _, p in self.parameters if (id(p) in decay, id(p) in slowly) == (d, s)],
+                    "weight_decay": config.weight_decay if d else 0.0,
+                    "share": config.code_rate if s else 1.0,
+                }
+                for d, s in kinds
             ],
             lr=config.learning_rate,
             betas=MOMENTS,
@@ -119,7 +132,7 @@ class Learner:
         """Take one step and return hurdle, value and KL terms, the mean over all blocks and processes, (3,)."""
         config = self.config
         for group in self.optimiser.param_groups:
-            group["lr"] = config.learning_rate * schedule(step, config)
+            group["lr"] = group["share"] * config.learning_rate * schedule(step, config)
         self.optimiser.zero_grad(set_to_none=True)
         blocks = self.seen[self._rows(step)].reshape(config.accumulate, -1)
         mine = self.team.share(config.accumulate)

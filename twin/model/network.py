@@ -32,6 +32,8 @@ from twin.kernels.tokens import LEVEL_EDGES
 NOT_MEASURED = -60.0  # log rate of a gene that a context did not measure; half of it is below every measured rate
 LEAST_RATE = -25.0  # log rate below which a gene counts as not measured; measured ones are above
 DEPTH_QUANTILES = 33
+LOG_DEPTH = 7.5  # of a library of about 1,800 counts, to which visible counts are scaled; our choice
+VISIBLE_SCALE = 0.05  # of the sum over some 400 visible genes: keeps it of order one; our choice
 ASSAY_TABLES = ("assay_theta", "assay_hurdle", "assay_value")
 
 
@@ -205,10 +207,10 @@ class LatentNetwork(nn.Module):
         indptr (cell + 1,), gene and count (entry,) as CSR; log_depth (cell,).
         """
         lengths = indptr[1:] - indptr[:-1]
-        scale = torch.repeat_interleave(torch.exp(7.5 - log_depth), lengths)  # 7.5: about 1,800 counts
+        scale = torch.repeat_interleave(torch.exp(LOG_DEPTH - log_depth), lengths)
         weight = torch.log1p(count * scale)
         summed = nn.functional.embedding_bag(gene, g.code_in, indptr[:-1], mode="sum", per_sample_weights=weight)
-        return summed * 0.05  # some 400 terms: keeps the sum of order one
+        return summed * VISIBLE_SCALE
 
     def masked_sum(self, g: GeneTables, mask: Tensor) -> Tensor:
         """Sum the codes of the masked genes over √(how many genes), (cell, code); mask (cell, gene) of 0 and 1."""
@@ -216,10 +218,10 @@ class LatentNetwork(nn.Module):
 
     def effect_code(self, g: GeneTables, shift: Tensor) -> Tensor:
         """Return what was done to each cell as a vector, (cell, code): Σ_g shift_g code_g; shift (cell, gene)."""
-        return torch.as_tensor(shift @ g.code_in * 0.05)
+        return torch.as_tensor(shift @ g.code_in * VISIBLE_SCALE)
 
     def _condition(self, context_vector: Tensor, log_depth: Tensor) -> Tensor:
-        return torch.cat([context_vector, (log_depth - 7.5)[:, None]], dim=1)
+        return torch.cat([context_vector, (log_depth - LOG_DEPTH)[:, None]], dim=1)
 
     def encode(
         self, visible: Tensor, context_vector: Tensor, log_depth: Tensor, effect_code: Tensor

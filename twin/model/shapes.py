@@ -18,10 +18,12 @@ from twin.kernels.random import Streams
 from twin.model.condition import Condition
 from twin.model.groups import USUAL_DISPERSION
 from twin.model.masked import MaskedDiffusion
+from twin.model.network import ASSAY_TABLES, LatentNetwork
 
 Array = NDArray[np.float32]
 Float = NDArray[np.float64]
 
+LEAST_OWN = 40  # control cells of a context that may have shapes of its own; our choice
 MOST_CELLS = 400  # of an assay that are looked at, evenly spaced; our choice
 DISPERSION_WEIGHT = 2.0  # squared counts' worth of weight that the assay's usual dispersion has; our choice
 WELL_MEASURED = 20.0  # squared counts above which a gene tells of its assay's usual dispersion; our choice
@@ -59,6 +61,23 @@ def set_shapes(model: MaskedDiffusion, data: Experiment) -> None:
             net.assay_theta[a, columns] = torch.from_numpy(np.log(theta)) - net.log_theta[columns]
             net.assay_hurdle[a, columns] = torch.from_numpy(hurdle) - net.hurdle_bias[columns]
             net.assay_value[a, columns] = torch.from_numpy(value) - net.value_bias[columns]
+
+
+def with_own_shapes(net: LatentNetwork, cells: NDArray[np.intp]) -> LatentNetwork:
+    """Return the network with room for the shapes of each context of `LEAST_OWN` cells; the rest share their assay's.
+
+    cells : (context,) how many control cells each context has.
+    """
+    before = net.assay.numpy()
+    label = np.where(cells >= LEAST_OWN, net.config.n_assays + np.arange(len(cells)), before)
+    first, assay = np.unique(label, return_index=True, return_inverse=True)[1:]
+    wide = LatentNetwork(net.config.model_copy(update={"n_assays": len(first)}))
+    state = dict(net.state_dict())
+    for key in ASSAY_TABLES:
+        state[key] = state[key][torch.from_numpy(before[first])]
+    state["assay"] = torch.from_numpy(assay.astype(np.int64))
+    wide.load_state_dict(state, strict=False)
+    return wide.eval()
 
 
 def _treated(data: Experiment, mine: NDArray[np.bool_], genes: NDArray[np.intp]) -> tuple[Array, Array]:

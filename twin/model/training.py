@@ -55,6 +55,7 @@ __all__ = [
     "train",
 ]
 
+CODES = ("code_in", "code_out")  # what of `LatentNetwork` changes at the `code_rate`
 LATENT_TABLES = ("code_", "effect_hurdle", "effect_value")  # what of `LatentNetwork` weight decay acts on
 
 Network = TypeVar("Network", LatentNetwork, Backbone)
@@ -137,6 +138,7 @@ def learner_of(
     module: nn.Module
     loss: Loss
     decayed: Iterable[nn.Parameter]
+    slow: Iterable[nn.Parameter] = ()
     precision = runtime.precision
     if isinstance(net, Backbone):
         if vectors is None:
@@ -152,6 +154,7 @@ def learner_of(
             raise InputError("checkpoint_blocks is for token backbones: the latent one keeps one vector a cell")
         module, loss, blocks, vectors = net, partial(masked_loss, net), list(net.blocks), None
         decayed = [p for k, p in net.named_parameters() if k.startswith(LATENT_TABLES)]
+        slow = [p for k, p in net.named_parameters() if k in CODES]
         precision = "float32" if precision == "auto" else precision  # its log rates need more than 8 bits
     if runtime.compile:
         why_not = missing_compiler(device)
@@ -159,7 +162,7 @@ def learner_of(
             on_note(why_not)
         for block in () if why_not else blocks:
             block.compile()
-    learner = Learner(module, loss, decayed, config, cells, vectors, device, precision, team)
+    learner = Learner(module, loss, decayed, config, cells, vectors, device, precision, team, slow)
     if learner.batch_size() == 0:
         raise InputError(f"{len(learner.seen)} cells to train on cannot be split into {config.accumulate} blocks")
     if config.validation and len(learner.held) == 0:

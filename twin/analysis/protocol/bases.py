@@ -14,13 +14,14 @@ from twin.data.contexts import Context
 from twin.data.experiment import Experiment
 from twin.model.files import load_checkpoint, save_checkpoint
 from twin.model.fit import fit
+from twin.model.learner import DRAWN
 from twin.model.masked import MaskedDiffusion
 from twin.model.training import Step, TrainingConfig
 
 Float = NDArray[np.float64]
 
-VERSION = "2"  # of what is trained; another one trains anew
-MOVING, DRAWING = 300, 1_000  # steps at most, of a network that moves cells, and of one that draws them; our choice
+VERSION = "3"  # of what is trained; another one trains anew
+MOVING, DRAWING = 300, 400  # steps at most, of a network that moves cells, and of one that draws them; our choice
 PATIENCE, CHECK_EVERY = 3, 50  # checks without a gain after which training stops; steps between them; our choice
 VALIDATION = 0.1  # share of the cells that early stopping watches; our choice
 BATCH = 64
@@ -32,12 +33,15 @@ OnTraining = Callable[[Step], None]
 class Bases:
     """Trained networks by the cells that they were trained on.
 
-    folder : where they are kept, a checkpoint each; None: in memory alone. steps : of training, at most.
+    folder : where they are kept, a checkpoint each; None: in memory alone. steps : of training, at most. draws : cells
+    are drawn from nothing, so that z has to follow its prior, codes start at the cells' axes and types have shapes of
+    their own; a network that moves cells reads z off each, however sharp.
     """
 
     folder: Path | None = None
     on_training: OnTraining | None = None
     steps: int = MOVING
+    draws: bool = False
     _known: dict[str, MaskedDiffusion] = field(default_factory=dict)
 
     def base(
@@ -62,6 +66,7 @@ class Bases:
             patience=PATIENCE,
             check_every=CHECK_EVERY,
         )
+        config = config.model_copy(update=DRAWN if self.draws else {})
         key = _key(counts, totals, genes, contexts, context, config)
         if key not in self._known:
             self._known = {key: self._made(key, counts, totals, genes, contexts, context, config)}
@@ -81,7 +86,7 @@ class Bases:
         if place is None or not place.is_dir():
             experiment = _experiment(counts, totals, genes, contexts, context)
             state = None if place is None else place.with_name(f"{key}.training") / "state.safetensors"
-            made = fit(experiment, config, state_file=state, on_step=self.on_training)
+            made = fit(experiment, config, own_shapes=self.draws, state_file=state, on_step=self.on_training)
             if place is None:
                 return made
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,8 @@ from twin.errors import InputError, UnknownNameError
 SPLIT_SEED = 0  # of the split; as the reference tables
 DRAWS = 3  # draws of the floors and ceilings; as the reference tables
 FIRST_DRAW = 100  # seed of the first of them; as the reference tables
-SMALL = 100  # held-out cells; below, every score gets an interval; our choice
-RESAMPLES = 200  # of an interval; our choice
+SMALL = 150  # held-out cells; below, every score gets an interval; our choice
+RESAMPLES = 100  # of an interval; our choice
 _MODEL: Kind = "model"
 _CEILING: Kind = "ceiling"
 FIVE = ("mmd", "ilisi", "w1_all", "corr_err", "ks_library")
