@@ -157,7 +157,7 @@ def report(path: str | Path) -> str:
         if len(lowest) and run.genes:
             lines.append(
                 f"  support of the world model: at least {lowest.min():.2f}, lowest for {lowest.idxmin()} "
-                "(the probability of being no worse than \"no change\")"
+                '(the probability of being no worse than "no change")'
             )
     for d in decay_lengths(run):
         if np.isfinite(d.measured):
