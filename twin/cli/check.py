@@ -12,9 +12,11 @@ def check(file: File, sets: Sets = None) -> None:
     from twin.engine.simulation import prepare
 
     loaded, plan = check_file(file, sets or ())
-    prepare(loaded)
+    futures = prepare(loaded).futures
     scenario = loaded.scenario
     typer.echo(
         f"{file} can be run: {sum(plan.n_cells.values()):,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks, "
-        f"about {plan.memory_bytes / GIB:.1f} GiB and {plan.expected_seconds / 60:.1f} min"
+        f"about {futures.memory_bytes / GIB:.1f} GiB and {futures.expected_seconds / 60:.1f} min"
     )
+    for line in futures.describe():
+        typer.echo(f"  {line}")

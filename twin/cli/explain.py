@@ -12,5 +12,9 @@ def explain(file: File, sets: Sets = None) -> None:
 
     loaded, plan = check_file(file, sets or ())
     typer.echo(plan.describe())
-    for note in prepare(loaded).notes:
+    ready = prepare(loaded)
+    lines = ready.futures.describe()
+    if lines:
+        typer.echo("\nTrajectories\n" + "\n".join(f"  {line}" for line in lines))
+    for note in ready.notes:
         typer.echo(f"note: {note}")
