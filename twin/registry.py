@@ -52,14 +52,8 @@ def entries(group: str) -> tuple[Entry, ...]:
 
 
 def _installed() -> tuple[tuple[str, int], ...]:
-    """Return the files that name entry points and when they were written: what tells one installation from another."""
-    lists = (
-        file
-        for place in sys.path
-        for kind in ("dist", "egg")
-        for file in Path(place).glob(f"*.{kind}-info/entry_points.txt")
-    )
-    return tuple((str(file), file.stat().st_mtime_ns) for file in lists)
+    """Return the folders of packages and when something came or went there: what tells one installation from another."""
+    return tuple((place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).is_dir())
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ from twin.engine.loop import segment_ends
 from twin.engine.observe import layout_of
 from twin.engine.plan import check_file
 from twin.engine.segments import jobs_of, segment
-from twin.engine.simulation import Progress, prepare, simulate
+from twin.engine.simulation import Progress, ready, simulate
 from twin.errors import InputError
 from twin.results import Run, create_run, differences, open_run
 
@@ -82,11 +82,11 @@ def test_one_and_two_workers_give_one_store(one: Run, tmp_path: Path) -> None:
 
 def test_a_run_that_was_cut_off_ends_as_one_that_was_not(one: Run, tmp_path: Path) -> None:
     loaded, plan = check_file(write_tiny(tmp_path), REPLICATES)
-    ready = prepare(loaded)
+    plans = ready(loaded)
     out = tmp_path / "run"
-    create_run(out, record_of(plan, ready.world), layout_of(ready.world), ready.futures.ensemble, ["patch"])
-    job = jobs_of(ready.futures.ensemble)[0]
-    segment(loaded, out, job, segment_ends(ready.world)[0])
+    create_run(out, record_of(plan, plans.world), layout_of(plans.world), plans.futures.ensemble, ["patch"])
+    job = jobs_of(plans.futures.ensemble)[0]
+    segment(loaded, out, job, segment_ends(plans.world)[0])
     cells = out / "trajectories" / job.trajectory.id / "patch" / "cells"
     shutil.copytree(next(cells.glob("0*")), cells / ".000002-000004.partial")
     heard: list[Progress] = []

@@ -348,7 +348,7 @@ def test_only_a_run_is_opened(tmp_path: Path) -> None:
 
 
 def test_a_run_without_any_readout_works(tmp_path: Path) -> None:
-    create_run(tmp_path / "run", {"n_ticks": 0}, ReadoutLayout(np.zeros(1), {}, ()), 1, ["a"])
+    create_run(tmp_path / "run", {"n_ticks": 0}, ReadoutLayout(np.zeros(1), {}, ()), Ensemble.plain(1), ["a"])
     opened = twin.open_run(tmp_path / "run")
     assert opened.readouts.sizes == {"replicate": 1, "time": 1}
     with pytest.raises(InputError, match="keeps no cells yet"):

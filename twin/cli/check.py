@@ -9,10 +9,10 @@ def check(file: File, sets: Sets = None) -> None:
     """Check the scenario in FILE: all faults at once, each with its line; then its cells and files."""
     from twin.engine.estimate import GIB
     from twin.engine.plan import check_file
-    from twin.engine.simulation import prepare
+    from twin.engine.simulation import ready
 
     loaded, plan = check_file(file, sets or ())
-    futures = prepare(loaded).futures
+    futures = ready(loaded).futures
     scenario = loaded.scenario
     typer.echo(
         f"{file} can be run: {sum(plan.n_cells.values()):,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks, "

@@ -65,15 +65,15 @@ def carry_out(
     out = out.resolve()
     from twin.cli.progress import ProgressLine
     from twin.engine.plan import check_file
-    from twin.engine.simulation import prepare, simulate
+    from twin.engine.simulation import ready, simulate
 
     loaded, plan = check_file(file, sets)
-    scenario, ready = loaded.scenario, prepare(loaded)
-    ensemble = ready.futures.ensemble
+    scenario, plans = loaded.scenario, ready(loaded)
+    ensemble = plans.futures.ensemble
     if not quiet:
         cells = sum(plan.n_cells.values())
         typer.echo(f"{scenario.name}: {cells:,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks")
-        for note in (*ready.futures.describe(), *(f"note: {note}" for note in ready.notes)):
+        for note in (*plans.futures.describe(), *(f"note: {note}" for note in plans.world.notes)):
             typer.echo(f"  {note}")
         _tell_assumptions(file, plan.assumptions)
         if workers > len(ensemble.trajectories) and scheduler is None:
@@ -85,12 +85,12 @@ def carry_out(
     try:
         with terminable():
             if quiet:
-                simulate(loaded, out, prepared=ready, **settings)
+                simulate(loaded, out, prepared=plans, **settings)
             else:
                 shared = {t.id: t.fork for t in ensemble.trajectories}
                 labels = {t.id: ensemble.label(t) for t in ensemble.trajectories}
                 with ProgressLine(plan.n_ticks, scenario.duration, shared, labels) as line:
-                    simulate(loaded, out, prepared=ready, on_progress=line.update, on_note=typer.echo, **settings)
+                    simulate(loaded, out, prepared=plans, on_progress=line.update, on_note=typer.echo, **settings)
     except KeyboardInterrupt as stop:
         word, code = ("terminated", 143) if isinstance(stop, Terminated) else ("interrupted", 130)
         typer.echo(f"twin: {word}; {_how_to_go_on(out, again)}", err=True)

@@ -104,7 +104,7 @@ class Quiet(WorkerPlugin):
 
 def dashboard_of(client: Client) -> str | None:
     """Return the address of the dashboard, or None where nothing serves one (bokeh is not installed)."""
-    info = client.scheduler_info()  # type: ignore[no-untyped-call]  # Dask's own
+    info = client.scheduler_info()
     return str(client.dashboard_link) if "dashboard" in (info.get("services") or {}) and _has_bokeh() else None
 
 
@@ -136,13 +136,13 @@ def _connected(where: str) -> Client:
 def _check_workers(client: Client, wanted: Mapping[str, str]) -> None:
     """Refuse a cluster whose workers would compute something else."""
     try:
-        client.wait_for_workers(1, timeout=PATIENCE)  # type: ignore[no-untyped-call]  # Dask's own
+        client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
         raise InputError(
             "the scheduler has no workers: start some with dask worker --nthreads 1 and its address"
         ) from None
     try:
-        found = client.run(check_versions, dict(wanted))  # type: ignore[no-untyped-call]  # Dask's own
+        found = client.run(check_versions, dict(wanted))
     except ImportError as error:
         raise InputError(f"a worker cannot import twin ({error}): install the same twin everywhere") from error
     for worker, other in found.items():

@@ -33,7 +33,7 @@ from twin.results.lock import RunLock
 from twin.results.status import ERRORS
 from twin.scenario.load import LoadedScenario
 
-__all__ = ["Prepared", "Progress", "prepare", "run", "simulate"]
+__all__ = ["Progress", "Ready", "prepare", "ready", "run", "simulate"]
 
 PROGRESS = "twin-progress"  # topic of the workers' messages
 OFTEN = 0.2  # s between messages of one worker; each goes through the scheduler
@@ -43,7 +43,7 @@ Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Ready:
     """A scenario that can be run: its plan, what stands still of it, and all of its trajectories."""
 
     loaded: LoadedScenario
@@ -51,25 +51,30 @@ class Prepared:
     world: World
     futures: Futures
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a run has to record of its cells, a sentence each."""
-        return self.world.notes
 
-
-def prepare(loaded: LoadedScenario) -> Prepared:
+def prepare(loaded: LoadedScenario) -> World:
     """Read what the scenario names and try its cells on, so that what cannot run fails before anything is written.
 
     Raises
     ------
     InputError
-        If a file holds no raw counts, cells do not fit into their box or region, or a branch or a point of the sweep
-        cannot be run.
+        If a file holds no raw counts, or cells do not fit into their box or region.
     """
-    plan = compile_plan(loaded)
     world = world_of(loaded)
     check_places(world)
-    return Prepared(loaded, plan, world, expand(loaded, plan, world))
+    return world
+
+
+def ready(loaded: LoadedScenario) -> Ready:
+    """Return all that a scenario stands for, tried on as `prepare` does.
+
+    Raises
+    ------
+    InputError
+        As `prepare`, and if a branch or a point of the sweep cannot be run.
+    """
+    plan, world = compile_plan(loaded), prepare(loaded)
+    return Ready(loaded, plan, world, expand(loaded, plan, world))
 
 
 def run(
@@ -110,7 +115,7 @@ def simulate(
     loaded: LoadedScenario,
     out: Path,
     *,
-    prepared: Prepared | None = None,
+    prepared: Ready | None = None,
     workers: int = 1,
     cluster: Cluster = None,
     resume: bool = False,
@@ -122,7 +127,7 @@ def simulate(
 
     Parameters
     ----------
-    prepared : what `prepare` gave for this scenario, where it was asked already.
+    prepared : what `ready` gave for this scenario, where it was asked already.
     workers : processes that share the trajectories, at most one each; the result does not depend on it.
     cluster : a Dask client, address or scheduler file in place of workers of our own.
     resume : go on from the last commits of `out`; scenario, files, model and plugins must be those that it was
@@ -139,12 +144,12 @@ def simulate(
     RunError
         If the run stopped half-way; what is committed stays, and `resume` goes on from there.
     """
-    ready = prepared if prepared is not None else prepare(loaded)
+    plans = prepared if prepared is not None else ready(loaded)
     out = out.resolve()
-    record, layout = record_of(ready.plan, ready.world), layout_of(ready.world)
-    ensemble = ready.futures.ensemble
+    record, layout = record_of(plans.plan, plans.world), layout_of(plans.world)
+    ensemble = plans.futures.ensemble
     if not (resume or extend):
-        create_run(out, record, layout, ensemble, list(ready.world.scenario.compartments))
+        create_run(out, record, layout, ensemble, list(plans.world.scenario.compartments))
     open_run(out)  # no run is told before the lock is taken
     with RunLock(out) as lock:
         if lock.taken_from is not None and on_note is not None:
@@ -157,10 +162,10 @@ def simulate(
                 extend_run(out, record, layout, ensemble)
             _check_ids(open_run(out), ensemble)
         (out / ERRORS).unlink(missing_ok=True)
-        left = _left(out, ready, jobs_of(ensemble))
+        left = _left(out, plans, jobs_of(ensemble))
         if left:
-            with client_of(cluster, min(workers, len(left)), ready.plan.versions) as client:
-                _carry_out(client, loaded, out, left, ready.plan.versions, on_progress, on_note)
+            with client_of(cluster, min(workers, len(left)), plans.plan.versions) as client:
+                _carry_out(client, loaded, out, left, plans.plan.versions, on_progress, on_note)
 
 
 def _check_ids(begun: Run, ensemble: Ensemble) -> None:
@@ -170,13 +175,13 @@ def _check_ids(begun: Run, ensemble: Ensemble) -> None:
         )
 
 
-def _left(out: Path, ready: Prepared, jobs: Sequence[Job]) -> list[tuple[Job, list[int]]]:
+def _left(out: Path, plans: Ready, jobs: Sequence[Job]) -> list[tuple[Job, list[int]]]:
     """Return what is still to do: each trajectory with the ticks at which its segments end."""
     left = []
     for job in jobs:
         commits = load_commits(trajectory_of(out, job.trajectory.id))
         done = commits[-1].tick if commits else job.trajectory.fork
-        ends = [end for end in segment_ends(ready.world, job.forks) if end > done]
+        ends = [end for end in segment_ends(plans.world, job.forks) if end > done]
         if ends:
             left.append((job, ends))
     return left

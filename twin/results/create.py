@@ -182,7 +182,7 @@ def _create_readouts(group: zarr.Group, layout: ReadoutLayout, ensemble: Ensembl
         dtype = np.dtype(variable.dtype)
         plan = storage((n_times, *shape), dtype.itemsize, READOUT_CHUNK, sharded=False)
         plan["chunks"] = (*single, *plan["chunks"])  # a trajectory has files of its own
-        attributes = {"units": variable.units, "long_name": variable.about}
+        attributes: dict[str, Any] = {"units": variable.units, "long_name": variable.about}
         if beside:
             attributes["coordinates"] = " ".join(beside)  # CF: what else labels an axis
         group.create_array(

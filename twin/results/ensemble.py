@@ -111,10 +111,15 @@ class Ensemble:
         return self._by_place[(*place, replicate)]
 
     def label(self, trajectory: Trajectory) -> str:
-        """Return a trajectory in words: "early, dose 10 U/mL, replicate 2"; its replicate counts from 0."""
+        """Return a trajectory in words: "early, dose 10 U/mL, replicate 2"; its replicate counts from 0.
+
+        An axis along which it stands everywhere, as a trunk does along what only branches vary, is not mentioned.
+        """
         words = [trajectory.branch] if len(self.branches) > 1 else []
-        for axis, position in zip(self.axes, trajectory.point, strict=True):
-            words += [f"{c.name} {spelt(c, position)}" for c in axis.coordinates]
+        before = len(words)
+        for i, (axis, position) in enumerate(zip(self.axes, trajectory.point, strict=True)):
+            if axis.size == 1 or len({place[before + i] for place in trajectory.places}) == 1:
+                words += [f"{c.name} {spelt(c, position)}" for c in axis.coordinates]
         if self.replicates > 1 or not words:
             words.append(f"replicate {trajectory.replicate}")
         return ", ".join(words)

@@ -117,7 +117,7 @@ class Holder:
         if not self.is_here:
             return self.silent < SILENT
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.began) < 1.0
+            return bool(abs(psutil.Process(self.pid).create_time() - self.began) < 1.0)
         except psutil.Error:
             return False
 

@@ -170,7 +170,7 @@ class Run:
         for trajectory in self.trajectories:
             written = [i for commit in self._commits(trajectory) for i in commit.readouts]
             for place in trajectory.places:
-                done[(*place, written)] = True
+                done[place][written] = True
         return data if done.all() else data.where(xr.DataArray(done, dims=(*self.ensemble.dims, TIME)))
 
     def cells(

@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 
 from twin.errors import RunError
-from twin.results.arrays import save_array
+from twin.results.arrays import named, save_array
 from twin.results.commits import Commit, Frame, load_commits, save_commits
 from twin.results.ensemble import Trajectory
 from twin.results.frames import Snapshot, save_frames, write_elements
@@ -63,7 +63,7 @@ class TrajectoryWriter:
         self._readouts = {
             name: array
             for name, array in readouts.arrays()
-            if (array.metadata.dimension_names or ())[self._leading : self._leading + 1] == (TIME,)
+            if tuple(named(array))[self._leading : self._leading + 1] == (TIME,)
         }
         self._frames: dict[str, list[Snapshot]] = {}
         self._kept = {frame.tick for commit in self._commits for frame in commit.frames}
@@ -188,8 +188,10 @@ class TrajectoryWriter:
             places = sorted(i for i, values in self._values.items() if name in values)
             for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1) if places else []:
                 block = np.stack([self._values[int(i)][name] for i in run])  # (time, ...)
+                where = slice(int(run[0]), int(run[-1]) + 1)
                 for place in self._trajectory.places:
-                    array[(*place, slice(int(run[0]), int(run[-1]) + 1))] = block.astype(array.dtype)
+                    index: tuple[int | slice, ...] = (*place, where)
+                    array[index] = block.astype(array.dtype)
 
     def _remove_leftovers(self) -> None:
         """Remove what no commit names."""
