@@ -52,7 +52,7 @@ def entries(group: str) -> tuple[Entry, ...]:
 
 
 def _installed() -> tuple[tuple[str, int], ...]:
-    """Return the folders of packages and when something came or went there: what tells one installation from another."""
+    """Return the folders of packages and when something last came or went there."""
     return tuple((place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).is_dir())
 
 

@@ -6,7 +6,7 @@ new one, so it can be retried anywhere; nothing large goes through the scheduler
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from hashlib import sha256
@@ -148,10 +148,14 @@ def simulate(
     out = out.resolve()
     record, layout = record_of(plans.plan, plans.world), layout_of(plans.world)
     ensemble = plans.futures.ensemble
-    if not (resume or extend):
-        create_run(out, record, layout, ensemble, list(plans.world.scenario.compartments))
-    open_run(out)  # no run is told before the lock is taken
-    with RunLock(out) as lock:
+    with ExitStack() as opened:
+        versions = plans.plan.versions
+        # a scheduler that is not there is told before anything is written
+        client = None if cluster is None else opened.enter_context(client_of(cluster, workers, versions))
+        if not (resume or extend):
+            create_run(out, record, layout, ensemble, list(plans.world.scenario.compartments))
+        open_run(out)  # no run is told before the lock is taken
+        lock = opened.enter_context(RunLock(out))
         if lock.taken_from is not None and on_note is not None:
             on_note(f"the lock of {lock.taken_from}, which died, was taken over")
         settle_run(out)
@@ -164,8 +168,9 @@ def simulate(
         (out / ERRORS).unlink(missing_ok=True)
         left = _left(out, plans, jobs_of(ensemble))
         if left:
-            with client_of(cluster, min(workers, len(left)), plans.plan.versions) as client:
-                _carry_out(client, loaded, out, left, plans.plan.versions, on_progress, on_note)
+            if client is None:
+                client = opened.enter_context(client_of(None, min(workers, len(left)), versions))
+            _carry_out(client, loaded, out, left, versions, on_progress, on_note)
 
 
 def _check_ids(begun: Run, ensemble: Ensemble) -> None:

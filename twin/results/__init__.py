@@ -2,7 +2,7 @@
 
 from twin.results.compare import differences
 from twin.results.create import create_run, extend_run, settle_run
-from twin.results.ensemble import Ensemble, SweepAxis, Trajectory
+from twin.results.ensemble import Ensemble, SweepAxis, Trajectory, point_of
 from twin.results.graphs import write_graphml
 from twin.results.layout import Readout, ReadoutLayout
 from twin.results.read import Run, open_run
@@ -22,6 +22,7 @@ __all__ = [
     "extend_run",
     "load_state",
     "open_run",
+    "point_of",
     "save_state",
     "settle_run",
     "write_graphml",

@@ -76,7 +76,8 @@ class Ensemble:
         return (*branch, *(axis.size for axis in self.axes), self.replicates)
 
     @cached_property
-    def _by_place(self) -> dict[tuple[int, ...], Trajectory]:
+    def by_place(self) -> dict[tuple[int, ...], Trajectory]:
+        """The trajectories by where they stand."""
         return {place: t for t in self.trajectories for place in t.places}
 
     @cached_property
@@ -100,17 +101,21 @@ class Ensemble:
         """
         if not 0 <= replicate < self.replicates:
             raise InputError(f"there is no replicate {replicate}; this run has 0 to {self.replicates - 1}")
+        return self.by_place[(*self.place(branch, point), replicate)]
+
+    def place(self, branch: str | None = None, point: Mapping[str, Any] | None = None) -> tuple[int, ...]:
+        """Return where a branch at a point stands along the leading dimensions but the replicate; see `find`."""
         if branch is not None and branch not in self.branches:
             raise UnknownNameError("branch", branch, self.branches)
-        place = (self.branches.index(branch or TRUNK),) if len(self.branches) > 1 else ()
+        place: tuple[int, ...] = (self.branches.index(branch or TRUNK),) if len(self.branches) > 1 else ()
         given = dict(point or {})
         for axis in self.axes:
             place = (*place, _position(axis, given))
         if given:
             raise UnknownNameError("axis of the sweep", next(iter(given)), [a.name for a in self.axes])
-        return self._by_place[(*place, replicate)]
+        return place
 
-    def label(self, trajectory: Trajectory) -> str:
+    def label(self, trajectory: Trajectory, *, replicate: bool = True) -> str:
         """Return a trajectory in words: "early, dose 10 U/mL, replicate 2"; its replicate counts from 0.
 
         An axis along which it stands everywhere, as a trunk does along what only branches vary, is not mentioned.
@@ -120,7 +125,7 @@ class Ensemble:
         for i, (axis, position) in enumerate(zip(self.axes, trajectory.point, strict=True)):
             if axis.size == 1 or len({place[before + i] for place in trajectory.places}) == 1:
                 words += [f"{c.name} {spelt(c, position)}" for c in axis.coordinates]
-        if self.replicates > 1 or not words:
+        if replicate and (self.replicates > 1 or not words):
             words.append(f"replicate {trajectory.replicate}")
         return ", ".join(words)
 
@@ -152,6 +157,26 @@ class Ensemble:
             for name, branch, point, replicate, parent, fork, places in record["trajectories"]
         ]
         return cls(tuple(record["branches"]), tuple(axes), record["replicates"], tuple(trajectories))
+
+
+def point_of(words: Sequence[str]) -> dict[str, Any]:
+    """Return a point of a sweep from "axis=value" texts.
+
+    Raises
+    ------
+    InputError
+        If one of them has no "=".
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise InputError(f"--point {word}: write axis=value, like dose='10 U/mL'")
+        try:
+            found[name] = float(value) if "." in value or "e" in value.lower() else int(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def spelt(coordinate: Coordinate, position: int) -> str:

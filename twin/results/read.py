@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from twin.results.layout import (
     readouts_of,
     trajectory_of,
 )
+from twin.scenario.futures import TRUNK
 from twin.units import quantity
 
 Point = Mapping[str, Any] | None  # a value for each axis of a sweep
@@ -81,6 +83,8 @@ class Run:
     def __init__(self, path: Path, attrs: dict[str, Any]) -> None:
         self.path = path
         self.attrs = attrs
+        self._family: Ensemble | None = None  # of which this is a part
+        self._place: dict[str, int] = {}  # where in its readouts
 
     def __repr__(self) -> str:
         done = sum(self.ticks_of(t) for t in self.trajectories)
@@ -166,12 +170,39 @@ class Run:
         """
         folder = readouts_of(self.path, int(self.attrs.get("generation", 0)))
         data: xr.Dataset = xr.open_zarr(folder, consolidated=False)
+        data = data.isel(self._place, drop=True)
         done = np.zeros((*self.ensemble.shape, data.sizes[TIME]), dtype=bool)
         for trajectory in self.trajectories:
             written = [i for commit in self._commits(trajectory) for i in commit.readouts]
             for place in trajectory.places:
                 done[place][written] = True
         return data if done.all() else data.where(xr.DataArray(done, dims=(*self.ensemble.dims, TIME)))
+
+    def at(self, branch: str | None = None, point: Point = None) -> "Run":
+        """Return the part of this run that is one branch at one point of the sweep, as a run of replicates alone."""
+        chosen = [self.ensemble.find(i, branch, point) for i in range(self.replicates)]
+        return self._part(chosen, self._place_of(self.ensemble.place(branch, point)))
+
+    def scenes(self) -> "list[tuple[str, Run]]":
+        """Return every branch at every point, in words and as a run of its own; those that are the same once."""
+        found = []
+        for first in self.trajectories:
+            if first.replicate == 0:
+                place = first.places[0][:-1]
+                chosen = [self.ensemble.by_place[(*place, i)] for i in range(self.replicates)]
+                found.append((self.ensemble.label(first, replicate=False), self._part(chosen, self._place_of(place))))
+        return found
+
+    def _place_of(self, place: tuple[int, ...]) -> dict[str, int]:
+        return dict(zip(self.ensemble.dims[:-1], place, strict=True))
+
+    def _part(self, chosen: list[Trajectory], place: dict[str, int]) -> "Run":
+        part = Run(self.path, self.attrs)
+        part._family = self.ensemble if self._family is None else self._family
+        part._place = {**self._place, **place}
+        alone = tuple(replace(t, branch=TRUNK, point=(), places=((i,),)) for i, t in enumerate(chosen))
+        part.__dict__["ensemble"] = Ensemble((TRUNK,), (), self.replicates, alone)
+        return part
 
     def cells(
         self,
@@ -286,7 +317,8 @@ class Run:
 
     def _line(self, trajectory: Trajectory) -> tuple[Trajectory, ...]:
         """Return who holds a trajectory's history: its trunk, up to the fork, and itself."""
-        parent = () if trajectory.parent is None else (self.ensemble.by_id[trajectory.parent],)
+        everyone = self.ensemble if self._family is None else self._family
+        parent = () if trajectory.parent is None else (everyone.by_id[trajectory.parent],)
         return (*parent, trajectory)
 
     def _frames(self, trajectory: Trajectory) -> list[tuple[Trajectory, Commit, Frame]]:
