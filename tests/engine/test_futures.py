@@ -172,39 +172,39 @@ def test_every_worker_count_and_order_gives_one_store(tmp_path: Path, forked: Ru
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ("sweep:\n  dose: {key: x, values: []}\n", r"line 36, sweep.dose.values: needs at least 1"),
-        ("sweep:\n  dose: {key: x}\n", "line 36, sweep.dose: lacks high, low, n: an axis has key and values"),
+        ("sweep:\n  dose: {key: x, values: []}\n", r"line 34, sweep.dose.values: needs at least 1"),
+        ("sweep:\n  dose: {key: x}\n", "line 34, sweep.dose: lacks high, low, n: an axis has key and values"),
         ("sweep:\n  a: {key: seed, values: [1], n: 3}\n", "sweep.a: does not go with n"),
-        ("sweep:\n  time: {key: seed, values: [1]}\n", "line 36, sweep.time: the name 'time' is taken"),
-        ("sweep:\n  a: {key: duration, values: [1 h]}\n", "line 36, sweep.a.key: duration: what all trajectories"),
-        ("sweep:\n  a: {key: seed, values: [1, 1]}\n", "line 36, sweep.a: has the value 1.0 twice"),
+        ("sweep:\n  time: {key: seed, values: [1]}\n", "line 34, sweep.time: the name 'time' is taken"),
+        ("sweep:\n  a: {key: duration, values: [1 h]}\n", "line 34, sweep.a.key: duration: what all trajectories"),
+        ("sweep:\n  a: {key: seed, values: [1, 1]}\n", "line 34, sweep.a: has the value 1.0 twice"),
         (
             "sweep:\n  a: {key: substances.poison.half_life, low: 1 h, high: 1 nM, n: 3}\n",
-            "line 36, sweep.a: low: 1 h and high: 1 nM need numbers, of the same kind",
+            "line 34, sweep.a: low: 1 h and high: 1 nM need numbers, of the same kind",
         ),
         (
             "sweep:\n  a: {key: substances.poison.half_life, low: 9 h, high: 2 h, n: 3}\n",
-            "line 36, sweep.a: low: 9 h is not below high: 2 h",
+            "line 34, sweep.a: low: 9 h is not below high: 2 h",
         ),
         (
             "sweep:\n  a: {key: substances.poison.half_lif, values: [1 h]}\n",
-            "line 36, sweep.a, substances.poison.half_lif: no such key; did you mean 'half_life'",
+            "line 34, sweep.a, substances.poison.half_lif: no such key; did you mean 'half_life'",
         ),
         (
             "sweep:\n  a: {key: substances.poison.half_life, values: [1 h, -1 h]}\n",
-            "line 36, sweep.a, substances.poison.half_life: -1 h is below what is possible",
+            "line 34, sweep.a, substances.poison.half_life: -1 h is below what is possible",
         ),
         (
             "sweep:\n  a: {key: rules.3.power, values: [1]}\n",
-            r"line 36, sweep.a: rules.3.power: rules is a list with items 0 to 0, not '3'",
+            r"line 34, sweep.a: rules.3.power: rules is a list with items 0 to 0, not '3'",
         ),
         (
             "sweep:\n  a: {key: seed, low: 1, high: 1000000, n: 1000000}\n  b: {key: seed, low: 1, high: 9, n: 1000}\n",
-            r"line 35, sweep: 1,000,000 \(a\) × 1,000 \(b\) are 1,000,000,000 trajectories, at most 100,000",
+            r"line 33, sweep: 1,000,000 \(a\) × 1,000 \(b\) are 1,000,000,000 trajectories, at most 100,000",
         ),
-        ("branches:\n  trunk: {at: 1 h}\n", "line 36, branches.trunk: 'trunk' is what the scenario itself is called"),
-        ("branches:\n  b: {}\n", "line 36, branches.b: says not when it forks: give at, like at: 6 h"),
-        ("branches:\n  b: {at: 4 h}\n", "line 36, branches.b.at: forks at 4 h, but the run ends at 4 h"),
+        ("branches:\n  trunk: {at: 1 h}\n", "line 34, branches.trunk: 'trunk' is what the scenario itself is called"),
+        ("branches:\n  b: {}\n", "line 34, branches.b: says not when it forks: give at, like at: 6 h"),
+        ("branches:\n  b: {at: 4 h}\n", "line 34, branches.b.at: forks at 4 h, but the run ends at 4 h"),
         ("branches:\n  b: {at: 40 min}\n", "branches.b.at: 0.666667 h is no multiple of the tick"),
         (
             "branches:\n  b: {at: 2 h, set: {compartments.dish.cells.count: 50}}\n",
@@ -212,19 +212,19 @@ def test_every_worker_count_and_order_gives_one_store(tmp_path: Path, forked: Ru
         ),
         (
             "branches:\n  b: {at: 2 h, set: {substances.poison.diffusivity: 3}}\n",
-            "line 36, branches.b.set.*substances.poison.diffusivity: 3 is not a diffusivity",
+            "line 34, branches.b.set.*substances.poison.diffusivity: 3 is not a diffusivity",
         ),
         (
             "branches:\n  b: {at: 2 h, timeline: [{do: add, at: 1 h, substance: poison, dose: 1 nM}]}\n",
-            "line 36, branches.b: forks at 2 h, but changes what happens at 1 h: fork no later than that",
+            "line 34, branches.b: forks at 2 h, but changes what happens at 1 h: fork no later than that",
         ),
         (
             "branches:\n  b: {timeline: [{do: add, at: 1 h, substance: poisn, dose: 1 nM}]}\n",
-            "line 36, branches.b.*timeline.*poisn",
+            "line 34, branches.b.*timeline.*poisn",
         ),
         (
             "branches:\n  b: {at: 1 h, set: {substances.other: {diffusivity: 1 um^2/s}}}\n",
-            "line 36, branches.b: has other substances than its past|other readouts along substance",
+            "line 34, branches.b: has other substances than its past|other readouts along substance",
         ),
     ],
 )
@@ -240,7 +240,7 @@ def test_faults_of_branches_and_sweep_are_told_together(tmp_path: Path) -> None:
     )
     with pytest.raises(ScenarioError) as caught:
         ready(check_file(write_culture(tmp_path, more))[0])
-    assert [fault.line for fault in caught.value.faults] == [36, 37, 39]
+    assert [fault.line for fault in caught.value.faults] == [34, 35, 37]
 
 
 def test_a_plan_says_how_many_trajectories_there_are_and_what_they_cost(tmp_path: Path) -> None:
