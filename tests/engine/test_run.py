@@ -146,6 +146,12 @@ def test_every_shipped_scenario_runs(file: Path, tmp_path: Path, request: pytest
             f"compartments.patch.cells.file={data / 'kang2018_pbmc_ifnb.h5ad'}",
             "compartments.patch.cells.count=150",
         ]
+    elif file.stem == "ifnb_dose_and_time":
+        small = ["duration=2 h", "compartments.well.cells.count=20", "replicates=1", "branches.rescued=null"]
+        small += ["sweep.start.values=[0 h, 1 h]", "execution.commit_every=2 h"]
+    elif file.stem == "spheroid_sweep":
+        small = ["duration=1 h", "compartments.dish.cells.count=50", "sweep.life.n=2", "sweep.uptake.values=[40 /min]"]
+        small += ["observe.cells_every=1 h", "execution.commit_every=1 h"]
     elif file.stem == "oxygen_spheroid":  # 24 ticks
         small = ["duration=2.4 h", "observe.every=1.2 h", "observe.cells_every=2.4 h", "execution.commit_every=1.2 h"]
         small += ["compartments.dish.cells.count=500", "compartments.dish.box=[400 um, 400 um, 400 um]"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from twin.units import quantity
 COLUMNS = 7  # times that a table shows
 FEW = 10  # cells; the mean of fewer is marked; our choice
 FEW_MARK = "*"
+MOST_LETTERS = 80  # of what a branch and point are called
 MOST_SCENES = 4  # branches and points that are told one by one
 LONGEST = 1 / 3  # of a box's longest edge: a decay length above it is not measured; our choice
 
@@ -122,7 +124,7 @@ def report(path: str | Path) -> str:
 def _ends(scenes: Sequence[tuple[str, Run]]) -> list[str]:
     """Return a table of the end: a row a branch and point, a column a cell type."""
     lines: list[str] = []
-    width = min(48, max(len(label) for label, _ in scenes) + 2)
+    width = min(MOST_LETTERS, max(len(label) for label, _ in scenes) + 2)
     loaded = [(label, scene.readouts.isel(time=-1).load()) for label, scene in scenes]
     first = loaded[0][1]
     name = "response_by_type" if "response_by_type" in first else "n_cells"
@@ -145,7 +147,7 @@ def _number(mean: float, margin: float) -> str:
     """Return a mean with its margin, where there is one."""
     if not np.isfinite(mean):
         return "–"
-    return f"{mean:.3g} ± {margin:.2g}" if np.isfinite(margin) else f"{mean:.3g}"
+    return f"{mean:.3g} ± {margin:.3g}" if np.isfinite(margin) else f"{mean:.3g}"
 
 
 def _scene(run: Run) -> list[str]:
@@ -203,7 +205,7 @@ def _scene(run: Run) -> list[str]:
                 f"  support of the world model: at least {lowest.min():.2f}, lowest for {lowest.idxmin()} "
                 "(1 = seen often in training, 0 = never)"
             )
-    for d in decay_lengths(run):
+    for d in decay_lengths(run) if not _varies_substances(run) else ():
         if np.isfinite(d.measured):
             seen = f"{d.measured:.1f} um"
         elif _is_long_enough(run, d.compartment, d.predicted):
@@ -223,11 +225,16 @@ def _scene(run: Run) -> list[str]:
     return lines
 
 
+def _varies_substances(run: Run) -> bool:
+    """Say whether branches or points differ in their substances, of which the record holds the scenario's own."""
+    return '"substances.' in dumps([run.scenario.get("branches"), run.scenario.get("sweep")])
+
+
 def _population(run: Run, here: xr.Dataset, compartment: str) -> list[str]:
     """Return how the numbers of cells changed, what of, and the means of the columns that are observed."""
     lines: list[str] = []
     counts = here["n_cells"]
-    if not np.allclose(counts, counts.isel(time=0), equal_nan=True):
+    if float(abs(counts - counts.isel(time=0)).max()) > 0:
         lines += _table(
             counts, "cell_type", "living cells by type", np.full(here.sizes["cell_type"], np.nan), str, "8.0f"
         )
