@@ -10,9 +10,9 @@ import pytest
 
 from twin.analysis.lineage import clone_sizes, effective_clones, founders_of, generations_of
 from twin.errors import InputError
-from twin.results import Run
+from twin.results import Run, write_graphml
 from twin.results.graphs import lineage_graph
-from twin.results.read import Point, write_graphml
+from twin.results.read import Point
 
 BIG = 2**63 + 7  # ids are hashes of 64 bits
 TABLE = pd.DataFrame(

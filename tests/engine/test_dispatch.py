@@ -72,7 +72,7 @@ def test_no_more_workers_start_than_there_are_trajectories_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    client_of = simulation.client_of
+    client_of = cluster.client_of
 
     def one(where: None, workers: int, versions: dict[str, str]) -> AbstractContextManager[Client]:
         asked.append(workers)

@@ -8,7 +8,7 @@ import xarray as xr
 
 import twin
 from tests.engine.culture import BRANCHES, SWEEP, write_culture
-from twin.engine import segments
+from twin.engine.loop import run_segment
 from twin.engine.plan import check_file
 from twin.engine.segments import jobs_of
 from twin.engine.simulation import ready, run, simulate
@@ -29,13 +29,12 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """(id, tick at which it ended) of every segment that is computed."""
     seen: list[tuple[str, int]] = []
-    run_segment = segments.run_segment
 
     def noted(world: object, body: object, writer: object, replicate: int, until: int, *more: object) -> None:
         seen.append((writer._trajectory.id, until))  # type: ignore[attr-defined]
         run_segment(world, body, writer, replicate, until, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(segments, "run_segment", noted)
+    monkeypatch.setattr("twin.engine.segments.run_segment", noted)
     return seen
 
 
@@ -69,10 +68,21 @@ def test_futures_share_their_past_and_differ_after_it(forked: Run) -> None:
     alive = data["n_cells"].sum("cell_type").isel(compartment=0, time=-1).mean("replicate")
     assert float(alive.sel(branch="early", dose=20)) < float(alive.sel(branch="trunk", dose=20))
     assert data["dose"].attrs == {"long_name": "branches.early.timeline.0.dose", "units": "nM"}
-    early = {"branch": "early", "point": {"dose": "20 nM"}}
-    assert forked.times(**early).tolist() == [0, 2, 4]
-    assert len(forked.lineage(**early)) > len(forked.lineage(**early)[lambda t: t["time"] < 1])
-    assert forked.fields(**early).sizes["time"] == 3
+    early = forked.at("early", {"dose": "20 nM"})
+    assert early.times().tolist() == [0, 2, 4]
+    assert early.readouts["n_cells"].dims[:2] == ("replicate", "time")
+    np.testing.assert_array_equal(early.readouts["n_cells"], data["n_cells"].sel(branch="early", dose=20))
+    lineage = early.lineage()
+    assert len(lineage) > (lineage["time"] < 1).sum() > 0
+    assert early.fields().sizes["time"] == 3
+    assert early.cells("0 h").n_obs == 40
+    assert [label for label, _ in forked.scenes()] == [
+        "trunk",
+        "spelt",
+        "early, dose 2 nM",
+        "late",
+        "early, dose 20 nM",
+    ]
 
 
 def test_one_past_and_one_trunk_for_all_doses(forked: Run) -> None:
@@ -114,7 +124,8 @@ def test_a_widened_sweep_and_more_replicates_repeat_nothing(
     part = grown.readouts.sel(replicate=[0]).load()
     for name in whole.data_vars:
         np.testing.assert_array_equal(part[name], whole[name])
-    assert not np.array_equal(*(grown.readouts["n_cells"].sel(replicate=i).values for i in (0, 1)))
+    one, other = (grown.readouts["n_cells"].sel(replicate=i).values for i in (0, 1))
+    assert not np.array_equal(one, other)
     n = len(counted)
     run(file, tmp_path / "run", resume=True)
     assert len(counted) == n

@@ -10,8 +10,10 @@ import pytest
 from tests.engine.culture import BRANCHES, write_culture
 from tests.faults.cluster import DoomedCluster, commits_of, kill, start_run, wait_for
 from twin.engine.simulation import run
-from twin.results import differences, open_run
+from twin.errors import RunError
+from twin.results import differences, open_run, save_state
 from twin.results.status import status_of
+from twin.state.body import Body
 
 KINDS = ("worker", "scheduler", "client")
 QUICK = [(kind, seed) for seed, kind in enumerate(KINDS)]
@@ -85,19 +87,16 @@ def test_a_terminated_run_says_how_it_goes_on(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
     tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from twin.errors import RunError
-    from twin.results import write
-
     file, out = write_culture(tmp_path, BRANCHES, OFTEN), tmp_path / "run"
-    save, left = write.save_state, [3]
+    left = [3]
 
-    def full(body: object, target: Path) -> None:
+    def full(body: Body, target: Path) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise OSError(28, "No space left on device", str(target))
-        save(body, target)  # type: ignore[arg-type]
+        save_state(body, target)
 
-    monkeypatch.setattr(write, "save_state", full)
+    monkeypatch.setattr("twin.results.write.save_state", full)
     with pytest.raises(RunError, match=r"No space left on device.*: make room, then resume"):
         run(file, out)
     found = status_of(open_run(out))
