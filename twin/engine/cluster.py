@@ -14,7 +14,9 @@ from twin.engine.plan import versions
 from twin.errors import InputError
 
 HERE = "127.0.0.1"  # Dask listens to this machine alone
-LOGGERS = ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler")
+LOGGERS = tuple(
+    f"distributed{part}" for part in ("", ".nanny", ".worker", ".scheduler", ".client", ".core", ".batched", ".utils")
+)
 PATIENCE = 20.0  # s to find a scheduler and its first worker; our choice
 
 Cluster = Client | str | Path | None
