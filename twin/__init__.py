@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twin.engine.simulation import simulate as run
+    from twin.engine.simulation import run
     from twin.registry import named_model as load_model
     from twin.results import open_run
     from twin.scenario.load import load_scenario
@@ -21,7 +21,7 @@ _HOMES = {
     "open_run": ("twin.results", "open_run"),
     "load_model": ("twin.registry", "named_model"),
     "load_scenario": ("twin.scenario.load", "load_scenario"),
-    "run": ("twin.engine.simulation", "simulate"),
+    "run": ("twin.engine.simulation", "run"),
 }
 
 

@@ -5,6 +5,7 @@ for. A name claimed twice is an error: there is no order, no override, no scanni
 """
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,6 +48,17 @@ class Entry:
 
 def entries(group: str) -> tuple[Entry, ...]:
     """Return what is installed in a group, by name, without importing it; claimants of one name all."""
+    return _entries(group, _installed())
+
+
+def _installed() -> tuple[tuple[str, int], ...]:
+    """Return the folders of packages and when something last came or went there."""
+    return tuple((place, Path(place).stat().st_mtime_ns) for place in sys.path if Path(place).is_dir())
+
+
+@lru_cache(maxsize=8)
+def _entries(group: str, installed: tuple[tuple[str, int], ...]) -> tuple[Entry, ...]:
+    """Return what `entries` does: reading the metadata of hundreds of packages takes a tenth of a second."""
     found = [
         Entry(point.name, point.value, point.dist.name, point.dist.version)
         if point.dist is not None

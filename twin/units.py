@@ -6,6 +6,7 @@ that two spellings of one quantity give one number. A bare number is refused.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
@@ -98,6 +99,26 @@ def quantity(text: object, unit: str, what: str, example: str) -> float:
 def round12(value: float) -> float:
     """Round to 12 significant digits: 0.01 µg/mL and 10 ng/mL are then one number."""
     return float(f"{value:.12g}")
+
+
+def same_unit(texts: Sequence[object], unit: str | None = None) -> tuple[tuple[float, ...], str | None]:
+    """Return quantities as numbers in one unit: `unit`, or without it the one that the first is written in.
+
+    Returns
+    -------
+    ((), None) where one of them is no text of a number and a unit, or has another dimension.
+    """
+    try:
+        parsed = [_parse(text, "a quantity", "1 nM") for text in texts]
+        if not parsed:
+            return (), None
+        found = _NUMBER_AND_UNIT.match(str(texts[0]))
+        assert found is not None
+        target = parsed[0].units if unit is None else _registry().parse_units(unit)
+        spelt = found[2].strip() if unit is None else unit
+        return tuple(round12(float(q.to(target).magnitude)) for q in parsed), spelt
+    except (ValueError, pint.DimensionalityError):
+        return (), None
 
 
 def _kind(unit: str, what: str, example: str, *, signed: bool = False, zero: bool = True) -> Any:

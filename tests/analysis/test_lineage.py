@@ -12,6 +12,7 @@ from twin.analysis.lineage import clone_sizes, effective_clones, founders_of, ge
 from twin.errors import InputError
 from twin.results import Run, write_graphml
 from twin.results.graphs import lineage_graph
+from twin.results.read import Point
 
 BIG = 2**63 + 7  # ids are hashes of 64 bits
 TABLE = pd.DataFrame(
@@ -37,13 +38,22 @@ def living(ids: list[int], dead: tuple[int, ...] = ()) -> ad.AnnData:
 class Written(Run):
     """A run whose cells are written here."""
 
-    def times(self, replicate: int = 0) -> np.ndarray:
+    def times(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> np.ndarray:
         return np.array([0.0, 1.0, 2.0, 4.0])
 
-    def lineage(self, replicate: int = 0, compartment: str | None = None) -> pd.DataFrame:
+    def lineage(
+        self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
+    ) -> pd.DataFrame:
         return TABLE
 
-    def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> ad.AnnData:
+    def cells(
+        self,
+        time: float | str | None = None,
+        replicate: int = 0,
+        compartment: str | None = None,
+        branch: str | None = None,
+        point: Point = None,
+    ) -> ad.AnnData:
         return {
             0.0: living([0, 1, 2]),
             1.0: living([1, 2, 10, 11]),

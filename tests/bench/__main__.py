@@ -14,6 +14,7 @@ from tests.bench.bench_fields import bench_fields
 from tests.bench.bench_mechanics import bench_mechanics
 from tests.bench.bench_model import bench_model
 from tests.bench.bench_tissue import bench_tissue
+from tests.bench.bench_workers import bench_overhead, bench_workers
 
 
 def main() -> None:
@@ -33,6 +34,7 @@ def main() -> None:
     rates |= bench_fields()
     if not options.quick:
         rates |= bench_tissue()
+        rates |= bench_workers() | bench_overhead()
         rates |= bench_demo()
     width = max(map(len, rates))
     for name, value in rates.items():

@@ -149,7 +149,7 @@ def test_a_run_says_how_much_it_takes_for_granted_and_how_many_workers_it_uses(
     assert number.endswith(f"assumptions: see them with twin explain {file} (they are in the run's record)")
     assert int(number.split()[0]) > 5
     assert ["convention" in weighty[0], "extrapolated" in weighty[1], len(weighty)] == [True, True, 2]
-    assert used == "1 of 3 workers used: each takes whole replicates"
+    assert used == "1 of 3 workers used: each takes whole trajectories"
     carry_out(file, tmp_path / "run", [], workers=3, resume=False, quiet=True)
     assert capsys.readouterr().out == ""
 
@@ -163,7 +163,7 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
 
 def test_resuming_what_never_began_is_refused(twin: Twin, write: Write, good: str) -> None:
     result = twin("run", write(good), "--out", "never", "--resume")
-    assert (result.returncode, result.stderr) == (2, "twin: --resume: there is no run in never\n")
+    assert (result.returncode, result.stderr) == (2, "twin: --resume, --extend: there is no run in never\n")
 
 
 def test_a_place_that_will_do_is_left_as_it_was(tmp_path: Path) -> None:

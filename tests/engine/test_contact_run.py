@@ -6,9 +6,11 @@ import numpy as np
 
 from tests.scenario.test_signals import write_signals
 from twin.analysis.contacts import neighbour_types
+from twin.engine.expand import expand
+from twin.engine.identity import record_of
 from twin.engine.observe import layout_of
 from twin.engine.plan import check_file
-from twin.engine.simulation import record_of, segment
+from twin.engine.segments import jobs_of, segment
 from twin.engine.world import build_world
 from twin.results import create_run, open_run
 
@@ -18,8 +20,9 @@ def test_touch_becomes_a_column_and_a_dose(tmp_path: Path) -> None:
     file = write_signals(tmp_path, contact=[felt], reception=[], secretion=[])
     loaded, plan = check_file(file, ("duration=1 h",))
     world = build_world(loaded, plan.whole, plan.processes)
-    create_run(tmp_path / "run", record_of(plan, world), layout_of(world), 1, ["patch"])
-    segment(loaded, tmp_path / "run", 0, 2)
+    ensemble = expand(loaded, plan, world).ensemble
+    create_run(tmp_path / "run", record_of(plan, world), layout_of(world), ensemble, ["patch"])
+    segment(loaded, tmp_path / "run", jobs_of(ensemble)[0], 2)
     run = open_run(tmp_path / "run")
     cells = run.cells()
     signal = cells.obs["contact_B2M"].to_numpy()

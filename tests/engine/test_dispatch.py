@@ -19,7 +19,7 @@ from tests.conftest import Door
 from tests.engine.tiny import write_tiny
 from tests.model.synthetic import synthetic_adata
 from tests.results.bodies import body
-from twin.engine import simulation
+from twin.engine import cluster, identity, simulation
 from twin.engine.apply import Pending, apply_updates, declared
 from twin.engine.plan import check_file
 from twin.engine.simulation import simulate
@@ -61,7 +61,7 @@ MEASURED = (
 def test_nobody_but_this_machine_is_listened_to(workers: int) -> None:
     psutil = pytest.importorskip("psutil")  # comes with Dask, without types
     me = psutil.Process()
-    with simulation._client(workers):
+    with cluster.local_client(workers):
         family = [me, *me.children(recursive=True)]
         listening = [c.laddr.ip for p in family for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
     assert listening
@@ -72,13 +72,13 @@ def test_no_more_workers_start_than_there_are_trajectories_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    client = simulation._client
+    client_of = cluster.client_of
 
-    def one(workers: int) -> AbstractContextManager[Client]:
+    def one(where: None, workers: int, versions: dict[str, str]) -> AbstractContextManager[Client]:
         asked.append(workers)
-        return client(1)
+        return client_of(where, 1, versions)
 
-    monkeypatch.setattr(simulation, "_client", one)
+    monkeypatch.setattr(simulation, "client_of", one)
     loaded = load_scenario(write_tiny(tmp_path), ("replicates=2", *SHORT))
     simulate(loaded, tmp_path / "run", workers=5)
     assert asked == [2]
@@ -242,8 +242,8 @@ def test_ctrl_c_is_one_sentence_and_the_run_goes_on_as_if_nothing_had_been(
         start_new_session=True,  # so that the workers are signalled too, as a terminal does
     )
     began = monotonic()
-    commits = tmp_path / "run" / "trajectories" / "0000" / "commits.json"
-    while process.poll() is None and not (commits.exists() and "state" in commits.read_text()):
+    home = tmp_path / "run" / "trajectories"
+    while process.poll() is None and not any("state" in c.read_text() for c in home.glob("*/commits.json")):
         assert monotonic() - began < 40
         sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
@@ -282,10 +282,10 @@ def test_a_file_that_has_changed_since_is_named_when_the_run_is_resumed(tmp_path
 def test_a_folder_of_cells_has_changed_when_a_file_in_it_has(tmp_path: Path) -> None:
     (tmp_path / "a.zarr" / "x").mkdir(parents=True)
     (tmp_path / "a.zarr" / "x" / "0").write_bytes(b"1")
-    before = simulation._hash_of(tmp_path / "a.zarr")
-    assert simulation._hash_of(tmp_path / "a.zarr") == before
+    before = identity.hash_of(tmp_path / "a.zarr")
+    assert identity.hash_of(tmp_path / "a.zarr") == before
     (tmp_path / "a.zarr" / "x" / "0").write_bytes(b"2")
-    assert simulation._hash_of(tmp_path / "a.zarr") != before
+    assert identity.hash_of(tmp_path / "a.zarr") != before
 
 
 @pytest.mark.parametrize(

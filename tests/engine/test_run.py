@@ -11,11 +11,12 @@ import xarray as xr
 import twin
 from tests.engine.tiny import write_tiny
 from twin.analysis.summary import report
+from twin.engine.identity import record_of
 from twin.engine.loop import segment_ends
 from twin.engine.observe import layout_of
 from twin.engine.plan import check_file
-from twin.engine.simulation import Progress, record_of, segment, simulate
-from twin.engine.world import build_world
+from twin.engine.segments import jobs_of, segment
+from twin.engine.simulation import Progress, ready, simulate
 from twin.errors import InputError
 from twin.results import Run, create_run, differences, open_run
 
@@ -34,12 +35,13 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_a_run_opens_without_us(one: Run) -> None:
-    commit = next((one.path / "trajectories" / "0000" / "patch" / "cells").glob("0*"))
+    home = one.path / "trajectories" / one.trajectories[0].id / "patch"
+    commit = next((home / "cells").glob("0*"))
     cells = ad.read_zarr(commit)
     assert cells.X is not None
     assert cells.X.dtype.kind == "i"
     assert {"spatial", "z"} <= set(cells.obsm)
-    fields = xr.open_zarr(one.path / "trajectories" / "0000" / "patch" / "fields" / commit.name, consolidated=False)
+    fields = xr.open_zarr(home / "fields" / commit.name, consolidated=False)
     assert fields["concentration"].attrs["units"] == "nM"
     readouts = xr.open_zarr(one.path / "readouts", consolidated=False)
     assert readouts["response_by_type"].dims[:2] == ("replicate", "time")
@@ -80,12 +82,13 @@ def test_one_and_two_workers_give_one_store(one: Run, tmp_path: Path) -> None:
 
 def test_a_run_that_was_cut_off_ends_as_one_that_was_not(one: Run, tmp_path: Path) -> None:
     loaded, plan = check_file(write_tiny(tmp_path), REPLICATES)
-    world = build_world(loaded, plan.whole, plan.processes)
+    plans = ready(loaded)
     out = tmp_path / "run"
-    create_run(out, record_of(plan, world), layout_of(world), 2, ["patch"])
-    segment(loaded, out, 0, segment_ends(world)[0])
-    leftover = out / "trajectories" / "0000" / "patch" / "cells" / ".000002-000004.partial"
-    shutil.copytree(next((out / "trajectories" / "0000" / "patch" / "cells").glob("0*")), leftover)
+    create_run(out, record_of(plan, plans.world), layout_of(plans.world), plans.futures.ensemble, ["patch"])
+    job = jobs_of(plans.futures.ensemble)[0]
+    segment(loaded, out, job, segment_ends(plans.world)[0])
+    cells = out / "trajectories" / job.trajectory.id / "patch" / "cells"
+    shutil.copytree(next(cells.glob("0*")), cells / ".000002-000004.partial")
     heard: list[Progress] = []
     simulate(loaded, out, resume=True, on_progress=heard.append)
     assert differences(one.path, out) == []
@@ -143,6 +146,12 @@ def test_every_shipped_scenario_runs(file: Path, tmp_path: Path, request: pytest
             f"compartments.patch.cells.file={data / 'kang2018_pbmc_ifnb.h5ad'}",
             "compartments.patch.cells.count=150",
         ]
+    elif file.stem == "ifnb_dose_and_time":
+        small = ["duration=2 h", "compartments.well.cells.count=20", "replicates=1", "branches.rescued=null"]
+        small += ["sweep.start.values=[0 h, 1 h]", "execution.commit_every=2 h"]
+    elif file.stem == "spheroid_sweep":
+        small = ["duration=1 h", "compartments.dish.cells.count=50", "sweep.life.n=2", "sweep.uptake.values=[40 /min]"]
+        small += ["observe.cells_every=1 h", "execution.commit_every=1 h"]
     elif file.stem == "oxygen_spheroid":  # 24 ticks
         small = ["duration=2.4 h", "observe.every=1.2 h", "observe.cells_every=2.4 h", "execution.commit_every=1.2 h"]
         small += ["compartments.dish.cells.count=500", "compartments.dish.box=[400 um, 400 um, 400 um]"]

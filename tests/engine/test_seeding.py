@@ -11,10 +11,12 @@ import scipy.sparse as sp
 
 from tests.engine.tiny import write_tiny
 from twin.analysis.summary import report
+from twin.engine.expand import expand
+from twin.engine.identity import record_of
 from twin.engine.observe import layout_of, references_of
 from twin.engine.plan import check_file
 from twin.engine.seeding import check_places, place_cells
-from twin.engine.simulation import record_of, segment
+from twin.engine.segments import jobs_of, segment
 from twin.engine.world import World, build_world
 from twin.errors import InputError, ScenarioError
 from twin.kernels.random import Streams
@@ -226,8 +228,9 @@ def test_a_tissue_without_cells_is_a_field_alone(tmp_path: Path) -> None:
         ),
     )
     world = build_world(loaded, plan.whole, plan.processes)
-    create_run(tmp_path / "run", record_of(plan, world), layout_of(world), 1, ["patch"])
-    segment(loaded, tmp_path / "run", 0, 2)
+    ensemble = expand(loaded, plan, world).ensemble
+    create_run(tmp_path / "run", record_of(plan, world), layout_of(world), ensemble, ["patch"])
+    segment(loaded, tmp_path / "run", jobs_of(ensemble)[0], 2)
     run = open_run(tmp_path / "run")
     assert run.cells().n_obs == 0
     left = run.fields()["concentration"].isel(time=-1).values

@@ -6,8 +6,8 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
+from twin.results import Ensemble, TrajectoryWriter, create_run, open_run
 from twin.results.layout import Readout, ReadoutLayout
-from twin.results.write import TrajectoryWriter, create_run
 from twin.state.body import Body, Compartment, Lineage
 from twin.state.cells import Cells, Column
 from twin.state.expression import Expression
@@ -91,12 +91,12 @@ def body(seed: int = 0, n: tuple[int, int] = (30, 7), tick: int = 0) -> Body:
 
 def new_run(path: Path, n_replicates: int = 1) -> Path:
     attributes = {"seed": 1, "tick": TICK, "n_ticks": 8, "scenario": {"name": "small"}}
-    create_run(path, attributes, LAYOUT, n_replicates, ("tissue", "pool"))
+    create_run(path, attributes, LAYOUT, Ensemble.plain(n_replicates), ("tissue", "pool"))
     return path
 
 
 def writer(run: Path, replicate: int = 0) -> TrajectoryWriter:
-    return TrajectoryWriter(run, replicate, GENES, PERTURBATIONS, SUBSTANCES, TICK)
+    return TrajectoryWriter(run, open_run(run).ensemble.find(replicate), GENES, PERTURBATIONS, SUBSTANCES, TICK)
 
 
 def readouts(b: Body) -> dict[str, np.ndarray]:

@@ -26,8 +26,8 @@ from tests.results.bodies import (
     writer,
 )
 from twin.errors import InputError
+from twin.results import Ensemble, TrajectoryWriter, create_run
 from twin.results.layout import Readout, ReadoutLayout
-from twin.results.write import TrajectoryWriter, create_run
 from twin.state.body import Body
 
 
@@ -259,7 +259,7 @@ def bare(tick: int) -> Body:
 
 def test_a_model_without_latent_and_a_scenario_without_substances_work(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run")
-    at = TrajectoryWriter(run, 0, GENES, (), (), TICK)
+    at = TrajectoryWriter(run, Ensemble.plain(1).find(), GENES, (), (), TICK)
     at.frame(bare(0))
     at.commit(bare(0))
     got = twin.open_run(run).cells(compartment="tissue")
@@ -274,7 +274,7 @@ def test_a_model_without_latent_and_a_scenario_without_substances_work(tmp_path:
 def test_of_many_perturbations_only_those_that_were_met_cost_files(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run")
     names = tuple(f"P{i}" for i in range(90))
-    at = TrajectoryWriter(run, 0, GENES, names, SUBSTANCES, TICK)
+    at = TrajectoryWriter(run, Ensemble.plain(1).find(), GENES, names, SUBSTANCES, TICK)
     now = body()
     for c in now.compartments.values():
         c.cells.dose = np.zeros((c.cells.n, 90))
@@ -319,7 +319,7 @@ def test_a_run_is_not_made_over_something_else(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be made"):
         new_run(tmp_path / "file" / "run")
     with pytest.raises(InputError, match=r"'\.\./x' cannot be the name of a folder"):
-        create_run(tmp_path / "run", {}, LAYOUT, 1, ["../x"])
+        create_run(tmp_path / "run", {}, LAYOUT, Ensemble.plain(1), ["../x"])
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "full", "thesis.tex"]
     (tmp_path / "empty").mkdir()
     assert not twin.open_run(new_run(tmp_path / "empty")).is_complete
@@ -342,13 +342,13 @@ def test_only_a_run_is_opened(tmp_path: Path) -> None:
         twin.open_run(half)
     later = new_run(tmp_path / "later")
     text = (later / "zarr.json").read_text()
-    (later / "zarr.json").write_text(text.replace('"format": 1', '"format": 2'))
+    (later / "zarr.json").write_text(text.replace('"format": 2', '"format": 3'))
     with pytest.raises(InputError, match="install a newer twin"):
         twin.open_run(later)
 
 
 def test_a_run_without_any_readout_works(tmp_path: Path) -> None:
-    create_run(tmp_path / "run", {"n_ticks": 0}, ReadoutLayout(np.zeros(1), {}, ()), 1, ["a"])
+    create_run(tmp_path / "run", {"n_ticks": 0}, ReadoutLayout(np.zeros(1), {}, ()), Ensemble.plain(1), ["a"])
     opened = twin.open_run(tmp_path / "run")
     assert opened.readouts.sizes == {"replicate": 1, "time": 1}
     with pytest.raises(InputError, match="keeps no cells yet"):
@@ -361,7 +361,7 @@ def test_a_readout_of_one_number_and_an_axis_without_entries_work(tmp_path: Path
         {"perturbation": []},
         (Readout("alive", (), "1", "living share"), Readout("dose", ("perturbation",), "nM", "dose")),
     )
-    create_run(tmp_path / "run", {"n_ticks": 2}, layout, 1, ["tissue", "pool"])
+    create_run(tmp_path / "run", {"n_ticks": 2}, layout, Ensemble.plain(1), ["tissue", "pool"])
     at = writer(tmp_path / "run")
     at.readouts(0, {"alive": np.array(0.5), "dose": np.empty(0)})
     at.readouts(2, {"alive": np.array(0.25)})

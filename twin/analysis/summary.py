@@ -1,8 +1,9 @@
 """What a run says at its end: tables of the response, and how far a substance reached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from twin.analysis.bands import band
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.results import Run, open_run
 from twin.units import quantity
@@ -20,6 +22,8 @@ from twin.units import quantity
 COLUMNS = 7  # times that a table shows
 FEW = 10  # cells; the mean of fewer is marked; our choice
 FEW_MARK = "*"
+MOST_LETTERS = 80  # of what a branch and point are called
+MOST_SCENES = 4  # branches and points that are told one by one
 LONGEST = 1 / 3  # of a box's longest edge: a decay length above it is not measured; our choice
 
 
@@ -100,10 +104,56 @@ def _last(readouts: xr.Dataset, name: str, replicate: int, compartment: str, sub
 
 
 def report(path: str | Path) -> str:
-    """Return the summary of a run as text: response by type and by distance over time, and decay lengths."""
+    """Return the summary of a run as text: response by type and by distance over time, and decay lengths.
+
+    Where there are replicates each number is their mean, with the margin of its 95 % confidence interval below it;
+    where there are many branches or points, what is left of each at the end stands in one table.
+    """
     run = open_run(path)
+    scenes, n = run.scenes(), len(run.trajectories)
+    end = float(run.readouts["time"][-1])
+    lines = [f"{run.attrs['name']}: {n} trajector{'y' if n == 1 else 'ies'}, {end:g} h"]
+    if len(scenes) > MOST_SCENES:
+        return "\n".join(lines + _ends(scenes))
+    for label, scene in scenes:
+        lines += [f"\n== {label} =="] if len(scenes) > 1 else []
+        lines += _scene(scene)
+    return "\n".join(lines + (_ends(scenes) if len(scenes) > 1 else []))
+
+
+def _ends(scenes: Sequence[tuple[str, Run]]) -> list[str]:
+    """Return a table of the end: a row a branch and point, a column a cell type."""
+    lines: list[str] = []
+    width = min(MOST_LETTERS, max(len(label) for label, _ in scenes) + 2)
+    loaded = [(label, scene.readouts.isel(time=-1).load()) for label, scene in scenes]
+    first = loaded[0][1]
+    name = "response_by_type" if "response_by_type" in first else "n_cells"
+    title = "response" if name == "response_by_type" else "living cells"
+    for compartment in scenes[0][1].compartments:
+        tables = [(label, *band(data[name].sel(compartment=compartment))) for label, data in loaded]
+        shown = [i for i in range(first.sizes["cell_type"]) if any(np.isfinite(mean[i]) for _, mean, _ in tables)]
+        types = [str(first["cell_type"].values[i]) for i in shown]
+        lines += [
+            f"\n{compartment}: {title} at the end, by branch and point",
+            " " * width + "".join(f"{t:>18}" for t in types),
+        ]
+        for label, mean, margin in tables:
+            cells = "".join(f"{_number(float(mean[i]), float(margin[i])):>18}" for i in shown)
+            lines.append(f"  {label[: width - 2]:<{width - 2}}{cells}")
+    return lines
+
+
+def _number(mean: float, margin: float) -> str:
+    """Return a mean with its margin, where there is one."""
+    if not np.isfinite(mean):
+        return "–"
+    return f"{mean:.3g} ± {margin:.3g}" if np.isfinite(margin) else f"{mean:.3g}"
+
+
+def _scene(run: Run) -> list[str]:
+    """Return the summary of one branch at one point."""
     data = run.readouts.load()
-    lines = [f"{run.attrs['name']}: {run.replicates} trajectory(ies), {float(data.time[-1]):g} h"]
+    lines: list[str] = []
     for compartment in run.compartments:
         here = data.sel(compartment=compartment)
         n = here["n_cells"].isel(time=-1).mean("replicate")
@@ -119,7 +169,7 @@ def report(path: str | Path) -> str:
         lines += _population(run, here, compartment)
         if "response_by_type" in here:
             lines += _table(
-                here["response_by_type"].mean("replicate"),
+                here["response_by_type"],
                 "cell_type",
                 "response by cell type (0 = control, 1 = full trained dose)",
                 n.values,
@@ -128,7 +178,7 @@ def report(path: str | Path) -> str:
         if "program_score" in here:
             for program in here["program"].values:
                 lines += _table(
-                    here["program_score"].sel(program=program).mean("replicate"),
+                    here["program_score"].sel(program=program),
                     "cell_type",
                     f"{program} score by cell type (mean log1p of counts per 10,000)",
                     n.values,
@@ -137,7 +187,7 @@ def report(path: str | Path) -> str:
         if "response_by_distance" in here:
             source = run.attrs.get("distance_from")
             lines += _table(
-                here["response_by_distance"].mean("replicate"),
+                here["response_by_distance"],
                 "distance",
                 f"response by distance from {source}",
                 here["n_by_distance"].isel(time=-1).mean("replicate").values,
@@ -145,7 +195,7 @@ def report(path: str | Path) -> str:
             )
         if "gene_mean" in here and "response_by_type" not in here:
             lines += _table(
-                here["gene_mean"].mean(["replicate", "cell_type"]),
+                here["gene_mean"].mean("cell_type"),
                 "gene",
                 "mean expression, counts per 10,000, mean over cell types",
                 np.full(here.sizes["gene"], np.nan),
@@ -159,7 +209,7 @@ def report(path: str | Path) -> str:
                 f"  support of the world model: at least {lowest.min():.2f}, lowest for {lowest.idxmin()} "
                 '(the probability of being no worse than "no change")'
             )
-    for d in decay_lengths(run):
+    for d in decay_lengths(run) if not _varies_substances(run) else ():
         if np.isfinite(d.measured):
             seen = f"{d.measured:.1f} um"
         elif _is_long_enough(run, d.compartment, d.predicted):
@@ -176,14 +226,19 @@ def report(path: str | Path) -> str:
         lines.append(
             f"\nbeyond {start + last:g} h the result is extrapolated: the assay was measured {last:g} h after exposure"
         )
-    return "\n".join(lines)
+    return lines
+
+
+def _varies_substances(run: Run) -> bool:
+    """Say whether branches or points differ in their substances, of which the record holds the scenario's own."""
+    return '"substances.' in dumps([run.scenario.get("branches"), run.scenario.get("sweep")])
 
 
 def _population(run: Run, here: xr.Dataset, compartment: str) -> list[str]:
     """Return how the numbers of cells changed, what of, and the means of the columns that are observed."""
     lines: list[str] = []
-    counts = here["n_cells"].mean("replicate")
-    if not np.allclose(counts, counts.isel(time=0)):
+    counts = here["n_cells"]
+    if float(abs(counts - counts.isel(time=0)).max()) > 0:
         lines += _table(
             counts, "cell_type", "living cells by type", np.full(here.sizes["cell_type"], np.nan), str, "8.0f"
         )
@@ -194,7 +249,7 @@ def _population(run: Run, here: xr.Dataset, compartment: str) -> list[str]:
         )
         lines.append(f"  {what}: {one / run.replicates:g}{' a trajectory' if run.replicates > 1 else ''}")
     for column in here["column"].values if "column_mean" in here else ():
-        values = here["column_mean"].sel(column=column).mean("replicate")
+        values = here["column_mean"].sel(column=column)
         left = here["n_cells"].isel(time=-1).mean("replicate").values
         lines += _table(values, "cell_type", f"{column} by cell type", left, str, "8.3g")
     return lines
@@ -210,17 +265,27 @@ def _bins(run: Run) -> Callable[[Any], object]:
 def _table(
     values: xr.DataArray, axis: str, title: str, n: NDArray[Any], name: Callable[[Any], object], form: str = "8.2f"
 ) -> list[str]:
-    """Return rows along `axis`, a few times across; a row without a number is left out."""
+    """Return rows along `axis`, a few times across; a row without a number is left out.
+
+    values : with a dimension replicate: its mean is shown and, of several, the margin of the 95 % interval below it.
+    """
     times = values["time"].values
     pick = np.unique(np.round(np.linspace(0, len(times) - 1, min(COLUMNS, len(times)))).astype(int))
     head = "".join(f"{times[i]:>8g}" for i in pick)
-    lines = [f"  {title}", f"    {'':<18}{'cells':>6}{head}  h"]
+    several = f"; ±: 95 % interval of the mean of {values.sizes['replicate']}" if values.sizes["replicate"] > 1 else ""
+    lines = [f"  {title}{several}", f"    {'':<18}{'cells':>6}{head}  h"]
+    mean, margin = band(values)
     for row, label in enumerate(values[axis].values):
-        numbers = values.isel({axis: row}).values[pick]
+        numbers, margins = (part.isel({axis: row}).values[pick] for part in (mean, margin))
         if not np.isfinite(numbers).any():
             continue
         cells = f"{n[row]:6.0f}" if np.isfinite(n[row]) else " " * 6
-        shown = "".join(f"{x:{form}}" if np.isfinite(x) else "       –" for x in numbers)
         mark = FEW_MARK if n[row] < FEW else " "
-        lines.append(f"   {mark}{name(label)!s:<18}{cells}{shown}")
+        lines.append(f"   {mark}{name(label)!s:<18}{cells}{_shown(numbers, form)}")
+        if np.isfinite(margins).any():
+            lines.append(f"    {'':<17}±{'':<6}{_shown(margins, form)}")
     return lines
+
+
+def _shown(numbers: NDArray[np.float64], form: str) -> str:
+    return "".join(f"{x:{form}}" if np.isfinite(x) else "       –" for x in numbers)

@@ -1,5 +1,6 @@
 """How far a run is: a line that moves on a terminal, a line every few seconds elsewhere."""
 
+from collections.abc import Mapping
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,11 +20,24 @@ class ProgressLine:
     It counts from the first step that it hears of, so that a resumed run's estimate holds.
     """
 
-    def __init__(self, n_ticks: int, duration: float, replicates: int, console: Console | None = None) -> None:
-        self.n_ticks, self.duration, self.replicates = n_ticks, duration, replicates
+    def __init__(
+        self,
+        n_ticks: int,
+        duration: float,
+        shared: Mapping[str, int],
+        labels: Mapping[str, str],
+        console: Console | None = None,
+    ) -> None:
+        """Follow trajectories by their ids.
+
+        shared : ticks that each does not do itself, because its past is another's.
+        labels : what each is called.
+        """
+        self.n_ticks, self.duration, self.shared, self.labels = n_ticks, duration, shared, labels
+        self.total = sum(n_ticks - ticks for ticks in shared.values())
         self.console = console if console is not None else Console(stderr=True)
-        self._ticks: dict[int, int] = {}
-        self._cells: dict[int, int] = {}
+        self._ticks: dict[str, int] = {}
+        self._cells: dict[str, int] = {}
         self._started = self._printed = monotonic()
         self._first: int | None = None
         self._bar: Progress | None = None
@@ -33,7 +47,7 @@ class ProgressLine:
         if self.console.is_terminal:
             self._bar = Progress(TextColumn("{task.description}"), BarColumn(), console=self.console, transient=True)
             self._bar.start()
-            self._task = self._bar.add_task("starting", total=self.n_ticks * self.replicates)
+            self._task = self._bar.add_task("starting", total=self.total)
         return self
 
     def __exit__(
@@ -43,12 +57,12 @@ class ProgressLine:
             self._bar.stop()
 
     def update(self, step: "Step") -> None:
-        """Take note of one tick of one replicate, and show it."""
+        """Take note of one tick of one trajectory, and show it."""
         now = monotonic()
         begun = self._first is not None
-        self._ticks[step.replicate] = step.tick
-        self._cells[step.replicate] = step.n_cells
-        done, total = sum(self._ticks.values()), self.n_ticks * self.replicates
+        self._ticks[step.trajectory] = step.tick - self.shared[step.trajectory]
+        self._cells[step.trajectory] = step.n_cells
+        done, total = sum(self._ticks.values()), self.total
         if self._first is None:
             self._first, self._started = done, now
         text = self._text(step, done, total, now - self._started)
@@ -62,8 +76,8 @@ class ProgressLine:
         first = self._first or 0
         hours = step.tick * self.duration / self.n_ticks
         where = f"{hours:g} of {self.duration:g} h"
-        if self.replicates > 1:
-            where += f" (replicate {step.replicate + 1} of {self.replicates})"
+        if len(self.shared) > 1:
+            where += f" ({self.labels[step.trajectory]}; {len(self._ticks)} of {len(self.shared)} begun)"
         speed = (done - first) / elapsed if elapsed > 0 and done > first else step.ticks_per_second
         left = f", {clock((total - done) / speed)} left" if speed > 0 else ""
         return f"{where}, {sum(self._cells.values()):,} cells, {speed:.2g} ticks/s{left}"

@@ -1,10 +1,14 @@
 """`twin run`: from a scenario file to a run store, a summary and pictures."""
 
 import shlex
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -20,16 +24,34 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder of the run store; a new one.")],
     sets: Sets = None,
     workers: Workers = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="A Dask scheduler in place of workers of our own: tcp://host:port, or its file."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was interrupted, from its last commit.")
+    ] = False,
+    extend: Annotated[
+        bool,
+        typer.Option("--extend", help="Go on with a run whose scenario grew: more branches, values or replicates."),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Run the scenario in FILE and leave a run store in OUT."""
-    carry_out(file, out, sets or (), workers=workers, resume=resume, quiet=quiet)
+    carry_out(file, out, sets or (), workers=workers, scheduler=scheduler, resume=resume, extend=extend, quiet=quiet)
 
 
-def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resume: bool, quiet: bool) -> None:
+def carry_out(
+    file: Path,
+    out: Path,
+    sets: Sequence[str],
+    *,
+    workers: int,
+    resume: bool,
+    quiet: bool,
+    scheduler: str | None = None,
+    extend: bool = False,
+) -> None:
     """Check, run, summarise and draw one scenario.
 
     Raises
@@ -39,32 +61,40 @@ def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resum
     RunError
         If the run stopped half-way.
     """
-    check_out(out, resume=resume)
+    check_out(out, resume=resume or extend)
     out = out.resolve()
     from twin.cli.progress import ProgressLine
     from twin.engine.plan import check_file
-    from twin.engine.simulation import prepare, simulate
+    from twin.engine.simulation import ready, simulate
 
     loaded, plan = check_file(file, sets)
-    scenario, notes = loaded.scenario, prepare(loaded).notes
+    scenario, plans = loaded.scenario, ready(loaded)
+    ensemble = plans.futures.ensemble
     if not quiet:
         cells = sum(plan.n_cells.values())
         typer.echo(f"{scenario.name}: {cells:,} cells, {scenario.duration:g} h in {plan.n_ticks} ticks")
-        for note in notes:
-            typer.echo(f"  note: {note}")
+        for note in (*plans.futures.describe(), *(f"note: {note}" for note in plans.world.notes)):
+            typer.echo(f"  {note}")
         _tell_assumptions(file, plan.assumptions)
-        if workers > scenario.replicates:
-            typer.echo(f"{scenario.replicates} of {workers} workers used: each takes whole replicates")
-    again = ["twin", "run", str(file), "--out", str(out), *(w for s in sets for w in ("--set", s)), "--resume"]
+        if workers > len(ensemble.trajectories) and scheduler is None:
+            typer.echo(f"{len(ensemble.trajectories)} of {workers} workers used: each takes whole trajectories")
+    again = ["twin", "run", str(file), "--out", str(out), *(w for s in sets for w in ("--set", s))]
+    again += ["--scheduler", scheduler] if scheduler is not None else []
+    again += ["--extend" if extend else "--resume"]
+    settings = Settings(workers=workers, cluster=scheduler, resume=resume and not extend, extend=extend)
     try:
-        if quiet:
-            simulate(loaded, out, workers=workers, resume=resume)
-        else:
-            with ProgressLine(plan.n_ticks, scenario.duration, scenario.replicates) as line:
-                simulate(loaded, out, workers=workers, resume=resume, on_progress=line.update)
-    except KeyboardInterrupt:
-        typer.echo(f"twin: interrupted; {_how_to_go_on(out, again)}", err=True)
-        raise typer.Exit(130) from None
+        with terminable():
+            if quiet:
+                simulate(loaded, out, prepared=plans, **settings)
+            else:
+                shared = {t.id: t.fork for t in ensemble.trajectories}
+                labels = {t.id: ensemble.label(t) for t in ensemble.trajectories}
+                with ProgressLine(plan.n_ticks, scenario.duration, shared, labels) as line:
+                    simulate(loaded, out, prepared=plans, on_progress=line.update, on_note=typer.echo, **settings)
+    except KeyboardInterrupt as stop:
+        word, code = ("terminated", 143) if isinstance(stop, Terminated) else ("interrupted", 130)
+        typer.echo(f"twin: {word}; {_how_to_go_on(out, again)}", err=True)
+        raise typer.Exit(code) from None
     except RunError as error:
         raise RunError(f"{error}; {_how_to_go_on(out, again)}") from error
     except OSError as error:
@@ -73,6 +103,36 @@ def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resum
             raise RunError(f"the run stopped ({message}); {_how_to_go_on(out, again)}") from error
         raise InputError(f"the run could not begin ({message})") from error
     _show(out, quiet=quiet)
+
+
+class Settings(TypedDict):
+    """How `simulate` is to go about it."""
+
+    workers: int
+    cluster: str | None
+    resume: bool
+    extend: bool
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a batch system's word for Ctrl-C."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM stop what is inside as Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell_assumptions(file: Path, assumptions: Sequence[str]) -> None:
@@ -121,11 +181,13 @@ def check_out(out: Path, *, resume: bool) -> None:
         written there, or it is the current folder: the run takes its place, and whoever stands in it is lost.
     """
     if resume and not _is_begun(out):
-        raise InputError(f"--resume: there is no run in {out}")
+        raise InputError(f"--resume, --extend: there is no run in {out}")
     try:
         taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
         if taken and not resume:
-            raise InputError(f"{out} exists already: choose another --out, or go on with --resume")
+            raise InputError(
+                f"{out} exists already: choose another --out, or go on with --resume (--extend where the scenario grew)"
+            )
         if not resume and out.resolve() == Path.cwd():
             raise InputError(f"--out {out} is the folder you stand in: name a new one in it, like --out run")
         place = out.absolute()

@@ -7,6 +7,7 @@ entry-point group `twin.commands`.
 COMMANDS = {
     "demo": ("twin.cli.demo:demo", "Run the demonstration: interferon spreads through a patch of immune cells."),
     "run": ("twin.cli.run:run", "Run a scenario and leave a run store."),
+    "status": ("twin.cli.status:status", "Say how far a run is, trajectory by trajectory, and how it goes on."),
     "check": ("twin.cli.check:check", "Say whether a scenario can be run, and what is wrong with it."),
     "explain": ("twin.cli.explain:explain", "Print the plan: who runs when, on what assumptions, at what cost."),
     "import": (

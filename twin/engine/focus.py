@@ -4,10 +4,21 @@ A model of many tissues and species is as wide as all of their genes together; a
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from twin.data.peek import Contents
 from twin.model.contract import WorldModel
 from twin.scenario.schema import Compartment, Scenario
+
+
+@lru_cache(maxsize=8)
+def focused(
+    model: WorldModel,
+    contexts: tuple[str, ...] | None,
+    perturbations: tuple[str, ...],
+) -> WorldModel:
+    """Return `model.focused`, made once: all points of a sweep ask for the same."""
+    return model.focused(contexts, perturbations=perturbations)
 
 
 def types_of(compartment: Compartment, model: WorldModel) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The loop: one tick after another, for every compartment and process in turn."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from twin.engine.apply import Pending, apply_structure, apply_updates, declared
@@ -33,7 +33,7 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a trajectory is: simulated time in h, cells, and how fast it goes."""
+    """Where a trajectory is: simulated time in h, cells, and how fast it goes; `trajectory` is its id."""
 
     replicate: int
     tick: int
@@ -41,6 +41,7 @@ class Progress:
     time: float
     n_cells: int
     ticks_per_second: float
+    trajectory: str = ""
 
 
 def advance(world: World, body: Body, replicate: int) -> None:
@@ -130,8 +131,8 @@ def _note(
         writer.frame(body)
 
 
-def segment_ends(world: World) -> list[int]:
-    """Return the ticks at which a trajectory commits; the last is the end."""
+def segment_ends(world: World, forks: Iterable[int] = ()) -> list[int]:
+    """Return the ticks at which a trajectory commits, `forks` among them; the last is the end."""
     every = whole_ticks(world.scenario.execution.commit_every, world.scenario.tick, "commit_every")
     ends = list(range(every, world.scenario.n_ticks + 1, every))
-    return ends if ends and ends[-1] == world.scenario.n_ticks else [*ends, world.scenario.n_ticks]
+    return sorted({*ends, *forks, world.scenario.n_ticks})

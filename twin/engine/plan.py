@@ -7,6 +7,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from twin import registry
 from twin.data.peek import Contents
 from twin.engine import checks, estimate, explain, order, unserved
-from twin.engine.focus import perturbations_named, types_named
+from twin.engine.focus import focused, perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
 from twin.process import Phase, Process, ProcessConfig
@@ -147,7 +148,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         n_ticks=scenario.n_ticks,
         n_cells=n_cells,
         assumptions=_assumptions(scenario, model, [processes[name] for name in ordered]),
-        versions=_versions(),
+        versions=versions(),
         plugins={name: _brought_by(registry.PLUGINS, "plugin", name) for name in ordered},
         model_from=_model_from(scenario),
         memory_bytes=memory,
@@ -203,10 +204,10 @@ def _needed(whole: WorldModel, scenario: Scenario, contents: Mapping[str, Conten
     What genes an unknown type has is known from its counts only: with one, types and genes stay.
     """
     types = types_named(scenario, whole, contents)
-    perturbations = perturbations_named(scenario, whole)
+    perturbations = tuple(perturbations_named(scenario, whole))
     if not types or types - set(whole.contexts):
-        return whole.focused(perturbations=perturbations)
-    return whole.focused([c for c in whole.contexts if c in types], perturbations=perturbations)
+        return focused(whole, None, perturbations)
+    return focused(whole, tuple(c for c in whole.contexts if c in types), perturbations)
 
 
 _PLACED = re.compile(r"((?:[A-Za-z_]\w*|\[\d+\]|\.)+): (.+)", re.DOTALL)
@@ -285,7 +286,9 @@ def _assumptions(scenario: Scenario, model: WorldModel, processes: Sequence[Proc
     return tuple(dict.fromkeys(told))
 
 
-def _versions() -> dict[str, str]:
+@lru_cache(maxsize=1)
+def versions() -> Mapping[str, str]:
+    """Return the versions of Python and of the packages that compute."""
     found = {"python": platform.python_version()}
     for package in RECORDED:
         try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from twin.data.counts import CountData, onto_axis, read_counts
 from twin.data.places import Places, read_places
 from twin.engine.checks import WALLS, Findings, gene_faults
-from twin.engine.focus import perturbations_named, types_of
+from twin.engine.focus import focused, perturbations_named, types_of
 from twin.errors import InputError
 from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
@@ -144,7 +144,8 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
                 n_of = composed(name, compartment, types, whole)
                 present[name] = {t for t, n in zip(types, n_of, strict=True) if n}
     here = {t for columns in names.values() for t in columns["cell_type"]}
-    model = model.focused([c for c in model.contexts if c in here], perturbations=perturbations_named(scenario, whole))
+    contexts = tuple(c for c in model.contexts if c in here)
+    model = focused(model, contexts, tuple(perturbations_named(scenario, whole)))
     findings = Findings(loaded)
     gene_faults(scenario, model.genes, findings)
     if findings.faults:

@@ -59,6 +59,11 @@ def save_array(
     array[...] = values.astype(object) if is_text else values
 
 
+def named(array: "zarr.Array[Any]") -> tuple[str | None, ...]:
+    """Return the names of an array's axes."""
+    return tuple(getattr(array.metadata, "dimension_names", None) or ())
+
+
 def save_csr(
     group: zarr.Group,
     name: str,

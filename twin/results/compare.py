@@ -9,7 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from twin.results.commits import load_commits
-from twin.results.layout import READOUTS, TRAJECTORIES
+from twin.results.layout import READOUTS, trajectory_of
 from twin.results.read import open_run
 
 TIMES_OF_WRITING = frozenset({"created", "modified"})  # attributes that differ from run to run
@@ -47,8 +47,8 @@ def _arrays(run: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
     """Yield every array of the readouts and of all that a commit names, with its path in the run."""
     opened = open_run(run)
     yield from _inside(run, run / READOUTS)
-    for replicate in range(opened.replicates):
-        folder = run / TRAJECTORIES / f"{replicate:04d}"
+    for trajectory in opened.trajectories:
+        folder = trajectory_of(run, trajectory.id)
         for commit in load_commits(folder):
             for group in sorted(folder.glob(f"*/*/{commit.name}")):
                 yield from _inside(run, group)
@@ -61,8 +61,8 @@ def _inside(run: Path, folder: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
 
 
 def _states(run: Path) -> Iterator[tuple[str, Path]]:
-    for replicate in range(open_run(run).replicates):
-        folder = run / TRAJECTORIES / f"{replicate:04d}"
+    for trajectory in open_run(run).trajectories:
+        folder = trajectory_of(run, trajectory.id)
         for commit in load_commits(folder)[-1:]:
             yield f"{folder.relative_to(run).as_posix()}/{commit.state}", folder / commit.state
 

@@ -1,37 +1,43 @@
 """Where things stand in a run store, and what its readouts are.
 
 RUN/zarr.json                                    attributes: {"twin": the run's record}
-RUN/readouts/                                    one xarray Dataset (replicate, time, ...)
-RUN/trajectories/<0000>/commits.json             the commit point: a reader believes only what it names
-RUN/trajectories/<0000>/state-<000012>.safetensors   the full state at the last commit
-RUN/trajectories/<0000>/<compartment>/cells/<000000-000012>/    an AnnData, rows = cell × kept time
-RUN/trajectories/<0000>/<compartment>/fields/<000000-000012>/   an xarray Dataset
-RUN/trajectories/<0000>/<compartment>/lineage/<000000-000012>/  births and deaths, where there are any
+RUN/readouts/                                    one xarray Dataset (branch, sweep axes, replicate, time, ...)
+RUN/trajectories/<id>/commits.json               the commit point: a reader believes only what it names
+RUN/trajectories/<id>/state-<000012>.safetensors     the full state at the last commit
+RUN/trajectories/<id>/<compartment>/cells/<000000-000012>/      an AnnData, rows = cell × kept time
+RUN/trajectories/<id>/<compartment>/fields/<000000-000012>/     an xarray Dataset
+RUN/trajectories/<id>/<compartment>/lineage/<000000-000012>/    births and deaths, where there are any
+RUN/forks/<id>-<000012>.safetensors              the state of a trunk where branches fork from it
 
-Every folder is a Zarr v3 group. A name with a leading dot is not finished and is nobody's business.
+An <id> is a hash of everything that determines the trajectory; a branch holds what comes after its fork, its past is
+its trunk's. The dimensions branch and sweep axes are there where the scenario has them. Every folder but `forks` is a
+Zarr v3 group. A name with a leading dot is not finished, or says who is writing, and is nobody else's business.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.errors import InputError
 
-FORMAT = 1  # of the store; a reader refuses a higher one
+FORMAT = 2  # of the store; a reader refuses a higher one
 RECORD = "twin"  # key of the run's record in the root's attributes
-READOUTS, TRAJECTORIES = "readouts", "trajectories"
+READOUTS, TRAJECTORIES, FORKS = "readouts", "trajectories", "forks"
 CELLS, FIELDS, LINEAGE = "cells", "fields", "lineage"
 COMMITS = "commits.json"
 STATE_SUFFIX = ".safetensors"
 PARTIAL = ".partial"
 
 COORDINATE_UNITS = {"time": "h", "distance": "um"}
-LEADING_DIMS = ("replicate", "time")
+BRANCH, REPLICATE, TIME = "branch", "replicate", "time"
 
+_MINE = uuid4().hex[:8]  # no other process makes a file of the same hidden name
 _SAFE_NAME = re.compile(r"[^\W_][\w .+-]*")  # a folder's name on any system, and no hidden one
 
 
@@ -39,7 +45,7 @@ _SAFE_NAME = re.compile(r"[^\W_][\w .+-]*")  # a folder's name on any system, an
 class Readout:
     """A number that is followed over time.
 
-    dims : its axes after (replicate, time); each is a coordinate of the layout.
+    dims : its axes after the time; each is a coordinate of the layout.
     units : "1" for a pure number.
     about : one phrase for plots and tables.
     """
@@ -72,9 +78,20 @@ class ReadoutLayout:
         return tuple(len(self.coords[dim]) for dim in readout.dims)
 
 
-def trajectory_of(run: Path, replicate: int) -> Path:
+def trajectory_of(run: Path, name: str) -> Path:
     """Return the folder of one trajectory."""
-    return run / TRAJECTORIES / f"{replicate:04d}"
+    return run / TRAJECTORIES / name
+
+
+def fork_of(run: Path, name: str, tick: int) -> Path:
+    """Return the file that holds the state of a trunk at a tick at which branches fork from it."""
+    return run / FORKS / f"{name}-{tick:06d}{STATE_SUFFIX}"
+
+
+def readouts_of(run: Path, generation: int) -> Path:
+    """Return the folder of the readouts; a run that was just extended may hold its new ones under a hidden name."""
+    pending = run / f".{READOUTS}-{generation}"
+    return pending if pending.exists() else run / READOUTS
 
 
 def state_name(tick: int) -> str:
@@ -88,8 +105,8 @@ def commit_name(first: int, last: int) -> str:
 
 
 def unfinished(path: Path) -> Path:
-    """Return the hidden name, in the same folder, under which `path` is made before it is renamed."""
-    return path.with_name(f".{path.name}{PARTIAL}")
+    """Return the hidden name, in the same folder, under which this process makes `path` before it is renamed."""
+    return path.with_name(f".{path.name}.{os.getpid():x}-{_MINE}{PARTIAL}")
 
 
 def check_folder_name(name: str) -> None:

@@ -1,6 +1,8 @@
 """Runs are read here, lazily: nothing is opened before it is asked for, and a going run is followed."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,21 +16,26 @@ import zarr
 
 from twin.errors import InputError, UnknownNameError
 from twin.results.commits import Commit, Frame, load_commits
+from twin.results.ensemble import Ensemble, Trajectory
 from twin.results.frames import load_frame, load_genes, load_table
 from twin.results.graphs import contact_graph, lineage_graph
 from twin.results.layout import (
     CELLS,
     FIELDS,
     FORMAT,
-    LEADING_DIMS,
     LINEAGE,
     PARTIAL,
     READOUTS,
     RECORD,
+    TIME,
     TRAJECTORIES,
+    readouts_of,
     trajectory_of,
 )
+from twin.scenario.futures import TRUNK
 from twin.units import quantity
+
+Point = Mapping[str, Any] | None  # a value for each axis of a sweep
 
 SAME_TIME = 1e-9  # relative; two spellings of one time
 
@@ -55,13 +62,14 @@ def open_run(path: str | Path) -> "Run":
         ) from None
     if record["format"] > FORMAT:
         raise InputError(f"{path} has format {record['format']}, this twin reads up to {FORMAT}: install a newer twin")
-    missing = [name for name in (READOUTS, TRAJECTORIES) if not (path / name / "zarr.json").exists()]
+    places = {READOUTS: readouts_of(path, int(record.get("generation", 0))), TRAJECTORIES: path / TRAJECTORIES}
+    missing = [name for name, place in places.items() if not (place / "zarr.json").exists()]
     if missing or path.name.endswith(PARTIAL):
         what = f"{missing[0]} is missing" if missing else "it was never finished"
         raise InputError(f"{path} is half a run ({what}): delete it and run anew")
     run = Run(path, record)
-    for replicate in range(run.replicates):
-        load_commits(trajectory_of(path, replicate))
+    for trajectory in run.trajectories:
+        load_commits(trajectory_of(path, trajectory.id))
     return run
 
 
@@ -75,11 +83,15 @@ class Run:
     def __init__(self, path: Path, attrs: dict[str, Any]) -> None:
         self.path = path
         self.attrs = attrs
+        self._family: Ensemble | None = None  # of which this is a part
+        self._place: dict[str, int] = {}  # where in its readouts
 
     def __repr__(self) -> str:
-        done = sum(self.ticks_done(i) for i in range(self.replicates))
+        done = sum(self.ticks_of(t) for t in self.trajectories)
         name = self.scenario.get("name", self.path.name)
-        return f"Run({name!r}, {self.replicates} replicates, {done} ticks done, {self.path})"
+        sizes = " × ".join(f"{n} {dim}" for dim, n in zip(self.ensemble.dims, self.ensemble.shape, strict=True))
+        many = f"{self.replicates} replicates" if len(self.ensemble.dims) == 1 else sizes
+        return f"Run({name!r}, {many}, {done} ticks done, {self.path})"
 
     @property
     def scenario(self) -> dict[str, Any]:
@@ -87,10 +99,27 @@ class Run:
         scenario: dict[str, Any] = self.attrs.get("scenario", {})
         return scenario
 
+    @cached_property
+    def ensemble(self) -> Ensemble:
+        """The trajectories, and the axes along which they differ."""
+        if "ensemble" not in self.attrs:
+            return Ensemble.plain(int(self.attrs["replicates"]))
+        return Ensemble.of_record(self.attrs["ensemble"])
+
+    @property
+    def trajectories(self) -> tuple[Trajectory, ...]:
+        """All trajectories; two points of a sweep that come to the same share one."""
+        return self.ensemble.trajectories
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """Return the names of the branches, the trunk first."""
+        return self.ensemble.branches
+
     @property
     def replicates(self) -> int:
-        """How many trajectories there are."""
-        return int(self.attrs["replicates"])
+        """How many replicates there are of each branch at each point of the sweep."""
+        return self.ensemble.replicates
 
     @property
     def compartments(self) -> tuple[str, ...]:
@@ -106,55 +135,107 @@ class Run:
         InputError
             If no cells are kept yet.
         """
-        for commit in self._commits(0):
-            if commit.frames:
-                return load_genes(self._open(0, next(iter(commit.frames[0].rows)), CELLS, commit))
+        for trajectory in self.trajectories:
+            for commit in self._commits(trajectory):
+                if commit.frames:
+                    return load_genes(self._open(trajectory, next(iter(commit.frames[0].rows)), CELLS, commit))
         raise InputError(f"{self.path} keeps no cells yet: wait for its first commit")
 
     @property
     def is_complete(self) -> bool:
         """Whether every trajectory has done all its ticks."""
-        return all(self.ticks_done(i) >= int(self.attrs["n_ticks"]) for i in range(self.replicates))
+        return all(self.ticks_of(t) >= int(self.attrs["n_ticks"]) for t in self.trajectories)
 
-    def ticks_done(self, replicate: int = 0) -> int:
-        """Return the ticks that are committed."""
-        commits = self._commits(replicate)
+    def ticks_done(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> int:
+        """Return the ticks of a trajectory that are committed."""
+        return self.ticks_of(self.ensemble.find(replicate, branch, point))
+
+    def ticks_of(self, trajectory: Trajectory) -> int:
+        """Return the ticks of a trajectory that are committed; a branch begins with those of its past."""
+        commits = self._commits(trajectory)
         return commits[-1].tick if commits else 0
 
-    def times(self, replicate: int = 0) -> np.ndarray[Any, np.dtype[np.float64]]:
+    def times(
+        self, replicate: int = 0, branch: str | None = None, point: Point = None
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the times at which whole cells were kept, h."""
-        return np.array([f.time for c in self._commits(replicate) for f in c.frames], dtype=np.float64)
+        frames = self._frames(self.ensemble.find(replicate, branch, point))
+        return np.array([frame.time for _, _, frame in frames], dtype=np.float64)
 
     @property
     def readouts(self) -> xr.Dataset:
-        """Return all readouts (replicate, time, ...), lazily; NaN where nothing is committed yet."""
-        data: xr.Dataset = xr.open_zarr(self.path / READOUTS, consolidated=False)
-        done = np.zeros((self.replicates, data.sizes["time"]), dtype=bool)
-        for replicate in range(self.replicates):
-            for commit in self._commits(replicate):
-                done[replicate, list(commit.readouts)] = True
-        return data if done.all() else data.where(xr.DataArray(done, dims=LEADING_DIMS))
+        """Return all readouts (branch, sweep axes, replicate, time, ...), lazily; NaN where nothing is committed yet.
 
-    def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> ad.AnnData:
+        The dimensions branch and sweep axes are there where the scenario has them.
+        """
+        folder = readouts_of(self.path, int(self.attrs.get("generation", 0)))
+        data: xr.Dataset = xr.open_zarr(folder, consolidated=False)
+        data = data.isel(self._place, drop=True)
+        done = np.zeros((*self.ensemble.shape, data.sizes[TIME]), dtype=bool)
+        for trajectory in self.trajectories:
+            written = [i for commit in self._commits(trajectory) for i in commit.readouts]
+            for place in trajectory.places:
+                done[place][written] = True
+        return data if done.all() else data.where(xr.DataArray(done, dims=(*self.ensemble.dims, TIME)))
+
+    def at(self, branch: str | None = None, point: Point = None) -> "Run":
+        """Return the part of this run that is one branch at one point of the sweep, as a run of replicates alone."""
+        chosen = [self.ensemble.find(i, branch, point) for i in range(self.replicates)]
+        return self._part(chosen, self._place_of(self.ensemble.place(branch, point)))
+
+    def scenes(self) -> "list[tuple[str, Run]]":
+        """Return every branch at every point, in words and as a run of its own; those that are the same once."""
+        found = []
+        for first in self.trajectories:
+            if first.replicate == 0:
+                place = first.places[0][:-1]
+                chosen = [self.ensemble.by_place[(*place, i)] for i in range(self.replicates)]
+                found.append((self.ensemble.label(first, replicate=False), self._part(chosen, self._place_of(place))))
+        return found
+
+    def _place_of(self, place: tuple[int, ...]) -> dict[str, int]:
+        return dict(zip(self.ensemble.dims[:-1], place, strict=True))
+
+    def _part(self, chosen: list[Trajectory], place: dict[str, int]) -> "Run":
+        part = Run(self.path, self.attrs)
+        part._family = self.ensemble if self._family is None else self._family
+        part._place = {**self._place, **place}
+        alone = tuple(replace(t, branch=TRUNK, point=(), places=((i,),)) for i, t in enumerate(chosen))
+        part.__dict__["ensemble"] = Ensemble((TRUNK,), (), self.replicates, alone)
+        return part
+
+    def cells(
+        self,
+        time: float | str | None = None,
+        replicate: int = 0,
+        compartment: str | None = None,
+        branch: str | None = None,
+        point: Point = None,
+    ) -> ad.AnnData:
         """Return all cells of one compartment at one kept time; obs_names are the cells' ids.
 
         Parameters
         ----------
         time : h, or text with a unit ("6 h"); None: the last kept time.
         compartment : may be left out where there is only one.
+        branch : without it the trunk. Before its fork a branch is its trunk.
+        point : a value for each axis of the sweep, like {"dose": 10} or {"dose": "10 U/mL"}.
 
         Raises
         ------
         InputError
-            If that time was not kept; the nearest kept ones are named.
+            If that time was not kept, or there is no such trajectory; the nearest that are there are named.
         """
         compartment = self._compartment(compartment)
-        commit, frame = self._frame_at(time, replicate)
+        trajectory = self.ensemble.find(replicate, branch, point)
+        owner, commit, frame = self._frame_at(time, trajectory)
         about = {"time": frame.time, "tick": frame.tick}
-        group = self._open(replicate, compartment, CELLS, commit)
+        group = self._open(owner, compartment, CELLS, commit)
         return load_frame(group, frame.rows[compartment], about)
 
-    def fields(self, replicate: int = 0, compartment: str | None = None) -> xr.Dataset:
+    def fields(
+        self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
+    ) -> xr.Dataset:
         """Return concentrations (time, substance, z, y, x) in nM at all kept times, lazily.
 
         Raises
@@ -163,26 +244,37 @@ class Run:
             If the run keeps no fields of this compartment.
         """
         compartment = self._compartment(compartment)
-        commits = [c for c in self._commits(replicate) if compartment in c.fields]
-        if not commits:
+        trajectory = self.ensemble.find(replicate, branch, point)
+        parts = []
+        for owner in self._line(trajectory):
+            for commit in self._commits(owner):
+                mine = [i for i, f in enumerate(commit.frames) if owner is trajectory or f.tick <= trajectory.fork]
+                if compartment not in commit.fields or not mine:
+                    continue
+                part = xr.open_zarr(self._folder(owner, compartment, FIELDS, commit), consolidated=False)
+                parts.append(part if len(mine) == len(commit.frames) else part.isel(time=mine))
+        if not parts:
             raise InputError(
                 f"{self.path} keeps no fields of {compartment}: its scenario has no substances, or "
                 "nothing is committed yet"
             )
-        parts = [xr.open_zarr(self._folder(replicate, compartment, FIELDS, c), consolidated=False) for c in commits]
         joined: xr.Dataset = xr.concat(
             parts, "time", data_vars="minimal", coords="minimal", compat="override", join="override"
         )
         return joined
 
-    def lineage(self, replicate: int = 0, compartment: str | None = None) -> pd.DataFrame:
+    def lineage(
+        self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
+    ) -> pd.DataFrame:
         """Return births and deaths, in order: id, parent, tick, time in h, event."""
         compartment = self._compartment(compartment)
-        tables = [
-            load_table(self._open(replicate, compartment, LINEAGE, commit))
-            for commit in self._commits(replicate)
-            if compartment in commit.lineage
-        ]
+        trajectory = self.ensemble.find(replicate, branch, point)
+        tables = []
+        for owner in self._line(trajectory):
+            for commit in self._commits(owner):
+                if compartment in commit.lineage:
+                    table = load_table(self._open(owner, compartment, LINEAGE, commit))
+                    tables.append(table if owner is trajectory else table[table["tick"] < trajectory.fork])
         if not tables:
             kinds = {
                 "id": "uint64",
@@ -195,27 +287,48 @@ class Run:
         return pd.concat(tables, ignore_index=True)
 
     def contact_graph(
-        self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None
+        self,
+        time: float | str | None = None,
+        replicate: int = 0,
+        compartment: str | None = None,
+        branch: str | None = None,
+        point: Point = None,
     ) -> "nx.Graph[int]":
         """Return who touches whom at one kept time: see `twin.results.graphs.contact_graph`.
 
         Parameters and errors are those of `cells`.
         """
-        return contact_graph(self.cells(time, replicate, compartment))
+        return contact_graph(self.cells(time, replicate, compartment, branch, point))
 
-    def lineage_graph(self, replicate: int = 0, compartment: str | None = None) -> "nx.DiGraph[int]":
+    def lineage_graph(
+        self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
+    ) -> "nx.DiGraph[int]":
         """Return who descends from whom: see `twin.results.graphs.lineage_graph`.
 
         Founders that never divide nor die are in it too, where the cells of the start were kept.
         """
-        kept = self.times(replicate)
-        founders = self.cells(0.0, replicate, compartment) if len(kept) and kept[0] == 0 else None
-        return lineage_graph(self.lineage(replicate, compartment), founders)
+        kept = self.times(replicate, branch, point)
+        first = len(kept) > 0 and kept[0] == 0
+        founders = self.cells(0.0, replicate, compartment, branch, point) if first else None
+        return lineage_graph(self.lineage(replicate, compartment, branch, point), founders)
 
-    def _commits(self, replicate: int) -> list[Commit]:
-        if not 0 <= replicate < self.replicates:
-            raise InputError(f"there is no replicate {replicate}; this run has 0 to {self.replicates - 1}")
-        return load_commits(trajectory_of(self.path, replicate))
+    def _commits(self, trajectory: Trajectory) -> list[Commit]:
+        return load_commits(trajectory_of(self.path, trajectory.id))
+
+    def _line(self, trajectory: Trajectory) -> tuple[Trajectory, ...]:
+        """Return who holds a trajectory's history: its trunk, up to the fork, and itself."""
+        everyone = self.ensemble if self._family is None else self._family
+        parent = () if trajectory.parent is None else (everyone.by_id[trajectory.parent],)
+        return (*parent, trajectory)
+
+    def _frames(self, trajectory: Trajectory) -> list[tuple[Trajectory, Commit, Frame]]:
+        return [
+            (owner, commit, frame)
+            for owner in self._line(trajectory)
+            for commit in self._commits(owner)
+            for frame in commit.frames
+            if owner is trajectory or frame.tick <= trajectory.fork
+        ]
 
     def _compartment(self, name: str | None) -> str:
         if name is None:
@@ -226,11 +339,11 @@ class Run:
             raise UnknownNameError("compartment", name, self.compartments)
         return name
 
-    def _frame_at(self, time: float | str | None, replicate: int) -> tuple[Commit, Frame]:
-        """Return the kept instant of this time and the commit that holds it."""
-        kept = [(commit, frame) for commit in self._commits(replicate) for frame in commit.frames]
+    def _frame_at(self, time: float | str | None, trajectory: Trajectory) -> tuple[Trajectory, Commit, Frame]:
+        """Return the kept instant of this time, the commit that holds it, and whose that is."""
+        kept = self._frames(trajectory)
         if not kept:
-            raise InputError(f"{self.path} keeps no cells of replicate {replicate} yet")
+            raise InputError(f"{self.path} keeps no cells of {self.ensemble.label(trajectory)} yet")
         if time is None:
             return kept[-1]
         if isinstance(time, str):
@@ -238,15 +351,15 @@ class Run:
                 time = quantity(time, "hour", "a time", "6 h")
             except ValueError as error:
                 raise InputError(str(error)) from None
-        kept.sort(key=lambda pair: abs(pair[1].time - time))
-        if abs(kept[0][1].time - time) > SAME_TIME * max(1.0, abs(time)):
-            near = sorted({frame.time for _, frame in kept[:2]})
+        kept.sort(key=lambda found: abs(found[2].time - time))
+        if abs(kept[0][2].time - time) > SAME_TIME * max(1.0, abs(time)):
+            near = sorted({frame.time for _, _, frame in kept[:2]})
             names = " and ".join(f"{t:g} h" for t in near)
             raise InputError(f"no cells were kept at {time:g} h; the nearest kept: {names}")
         return kept[0]
 
-    def _folder(self, replicate: int, compartment: str, kind: str, commit: Commit) -> Path:
-        return trajectory_of(self.path, replicate) / compartment / kind / commit.name
+    def _folder(self, trajectory: Trajectory, compartment: str, kind: str, commit: Commit) -> Path:
+        return trajectory_of(self.path, trajectory.id) / compartment / kind / commit.name
 
-    def _open(self, replicate: int, compartment: str, kind: str, commit: Commit) -> zarr.Group:
-        return zarr.open_group(self._folder(replicate, compartment, kind, commit), mode="r")
+    def _open(self, trajectory: Trajectory, compartment: str, kind: str, commit: Commit) -> zarr.Group:
+        return zarr.open_group(self._folder(trajectory, compartment, kind, commit), mode="r")

@@ -1,126 +1,39 @@
-"""Runs are written here: created whole, then one atomic commit after the other."""
+"""Trajectories are written here, one atomic commit after the other."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 import zarr
 from numpy.typing import NDArray
 
-from twin.errors import InputError, RunError
-from twin.results.arrays import save_array, storage
+from twin.errors import RunError
+from twin.results.arrays import named, save_array
 from twin.results.commits import Commit, Frame, load_commits, save_commits
+from twin.results.ensemble import Trajectory
 from twin.results.frames import Snapshot, save_frames, write_elements
 from twin.results.layout import (
     CELLS,
-    COORDINATE_UNITS,
     FIELDS,
-    FORMAT,
-    LEADING_DIMS,
     LINEAGE,
     PARTIAL,
     READOUTS,
-    RECORD,
     STATE_SUFFIX,
-    TRAJECTORIES,
-    ReadoutLayout,
-    check_folder_name,
+    TIME,
     commit_name,
     state_name,
     trajectory_of,
     unfinished,
 )
+from twin.results.lock import WriterMark
 from twin.results.state import load_state, save_state
 from twin.state.body import Body, Lineage
 from twin.state.fields import Grid
 from twin.units import round12
-
-READOUT_CHUNK = 2**23  # bytes, our choice: a commit rewrites its last chunk, a reader opens few files
-
-
-def create_run(
-    path: Path,
-    attributes: Mapping[str, object],
-    layout: ReadoutLayout,
-    n_replicates: int,
-    compartments: Sequence[str],
-) -> None:
-    """Create an empty run, whole or not at all.
-
-    Parameters
-    ----------
-    attributes : the run's record (scenario, versions, seed, tick in h, n_ticks, ...), JSON; or a dict
-        that holds just it under "twin".
-    layout : the readouts; they are NaN until a commit fills them.
-
-    Raises
-    ------
-    InputError
-        If `path` exists and is no empty folder, or cannot be made.
-    """
-    for name in compartments:
-        check_folder_name(name)
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise InputError(f"{path} already exists and is not empty: name another folder, or resume that run")
-    record = dict(attributes)
-    inner = record.get(RECORD)
-    if isinstance(inner, Mapping) and len(record) == 1:
-        record = dict(inner)
-    record |= {"format": FORMAT, "replicates": n_replicates, "compartments": list(compartments)}
-    made = path.with_name(f".{path.name}.{uuid4().hex}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _create(made, record, layout, n_replicates, compartments)
-        made.replace(path)
-    except OSError as error:
-        raise InputError(f"the run folder {path} cannot be made ({error.strerror}): name another one") from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)  # nothing is left of it where all went well
-
-
-def _create(
-    made: Path,
-    record: dict[str, object],
-    layout: ReadoutLayout,
-    n_replicates: int,
-    compartments: Sequence[str],
-) -> None:
-    root = zarr.create_group(made, zarr_format=3, attributes={RECORD: record})
-    _create_readouts(root.create_group(READOUTS), layout, n_replicates)
-    trajectories = root.create_group(TRAJECTORIES)
-    for replicate in range(n_replicates):
-        trajectory = trajectories.create_group(trajectory_of(made, replicate).name)
-        for name in compartments:
-            trajectory.create_group(name).create_group(CELLS)
-        save_commits(trajectory_of(made, replicate), [])
-
-
-def _create_readouts(group: zarr.Group, layout: ReadoutLayout, n_replicates: int) -> None:
-    """Write the axes, and the readouts without any chunk: what is not written reads as NaN."""
-    n_times = len(layout.times)
-    coords: dict[str, Any] = {"replicate": np.arange(n_replicates), "time": layout.times, **layout.coords}
-    for dim, labels in coords.items():
-        units = COORDINATE_UNITS.get(dim)
-        save_array(group, dim, np.asarray(labels), (dim,), {"units": units} if units else {})
-    for variable in layout.variables:
-        shape = layout.shape(variable)
-        dtype = np.dtype(variable.dtype)
-        plan = storage((n_times, *shape), dtype.itemsize, READOUT_CHUNK, sharded=False)
-        plan["chunks"] = (1, *plan["chunks"])  # a replicate has files of its own
-        group.create_array(
-            variable.name,
-            shape=(n_replicates, n_times, *shape),
-            dtype=dtype,
-            fill_value=float("nan"),
-            dimension_names=(*LEADING_DIMS, *variable.dims),
-            attributes={"units": variable.units, "long_name": variable.about},
-            **plan,
-        )
 
 
 class TrajectoryWriter:
@@ -132,20 +45,26 @@ class TrajectoryWriter:
     def __init__(
         self,
         path: Path,
-        replicate: int,
+        trajectory: Trajectory,
         body_genes: Sequence[str],
         perturbations: Sequence[str],
         substances: Sequence[str],
         tick_hours: float,
     ) -> None:
         """Open the trajectory for writing; `tick_hours` is the length of a tick in h."""
-        self._folder = trajectory_of(path, replicate)
-        self._replicate = replicate
+        self._folder = trajectory_of(path, trajectory.id)
+        self._trajectory = trajectory
         self._genes, self._perturbations = tuple(body_genes), tuple(perturbations)
         self._substances, self._tick_hours = tuple(substances), tick_hours
         self._commits = load_commits(self._folder)
+        self._mark = WriterMark(self._folder)
         readouts = zarr.open_group(path / READOUTS, mode="r+")
-        self._readouts = {name: array for name, array in readouts.arrays() if array.ndim >= len(LEADING_DIMS)}
+        self._leading = len(trajectory.places[0])
+        self._readouts = {
+            name: array
+            for name, array in readouts.arrays()
+            if tuple(named(array))[self._leading : self._leading + 1] == (TIME,)
+        }
         self._frames: dict[str, list[Snapshot]] = {}
         self._kept = {frame.tick for commit in self._commits for frame in commit.frames}
         self._values: dict[int, dict[str, NDArray[Any]]] = {}
@@ -154,6 +73,16 @@ class TrajectoryWriter:
     def restore(self) -> Body | None:
         """Return the body of the last commit, or None where there is none yet."""
         return load_state(self._folder / self._commits[-1].state) if self._commits else None
+
+    def close(self) -> None:
+        """Say that nobody writes this trajectory any more."""
+        self._mark.release()
+
+    def inherit(self, parent: Trajectory, places: Sequence[int]) -> None:
+        """Take a trunk's readouts of the past over, at these places along the time axis; `commit` makes them final."""
+        done = {i for commit in self._commits for i in commit.readouts}
+        for i in sorted(set(places) - done):
+            self._values[i] = {name: np.asarray(a[(*parent.places[0], i)]) for name, a in self._readouts.items()}
 
     def frame(self, body: Body) -> None:
         """Keep whole cells and fields of this instant; a tick that is kept already stays as it is."""
@@ -174,7 +103,7 @@ class TrajectoryWriter:
         """
         for name, value in values.items():
             assert name in self._readouts, f"no readout is called {name}"
-            assert np.shape(value) == self._readouts[name].shape[2:], (name, np.shape(value))
+            assert np.shape(value) == self._readouts[name].shape[self._leading + 1 :], (name, np.shape(value))
         self._values[time_index] = {name: np.array(value) for name, value in values.items()}
 
     def commit(self, body: Body) -> None:
@@ -197,14 +126,14 @@ class TrajectoryWriter:
             ) from error
 
     def _commit(self, body: Body) -> None:
-        last = self._commits[-1].tick if self._commits else -1
+        last = self._commits[-1].tick if self._commits else (self._trajectory.fork or -1)
         if body.tick == last and not self._frames and not self._values:
             return
         assert body.tick > last, f"tick {body.tick} is committed already"
         name = commit_name(max(last, 0), body.tick)
         born_or_dead = [c for c in body.compartments.values() if c.lineage.id]
         for compartment, frames in self._frames.items():
-            about = {"replicate": self._replicate, "compartment": compartment, "commit": name}
+            about = {"replicate": self._trajectory.replicate, "compartment": compartment, "commit": name}
             with self._group(compartment, CELLS, name) as group:
                 save_frames(group, frames, self._genes, self._perturbations, self._tick_hours, about)
             if self._substances:
@@ -226,6 +155,7 @@ class TrajectoryWriter:
             fields=tuple(self._frames) if self._substances else (),
             readouts=tuple(sorted(self._values)),
         )
+        self._mark.check()
         save_commits(self._folder, [*self._commits, commit])
         if self._commits and self._commits[-1].state != state:
             (self._folder / self._commits[-1].state).unlink(missing_ok=True)
@@ -258,7 +188,10 @@ class TrajectoryWriter:
             places = sorted(i for i, values in self._values.items() if name in values)
             for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1) if places else []:
                 block = np.stack([self._values[int(i)][name] for i in run])  # (time, ...)
-                array[self._replicate, int(run[0]) : int(run[-1]) + 1] = block.astype(array.dtype)
+                where = slice(int(run[0]), int(run[-1]) + 1)
+                for place in self._trajectory.places:
+                    index: tuple[int | slice, ...] = (*place, where)
+                    array[index] = block.astype(array.dtype)
 
     def _remove_leftovers(self) -> None:
         """Remove what no commit names."""
@@ -273,14 +206,16 @@ class TrajectoryWriter:
                     shutil.rmtree(group)
         done = {i for commit in self._commits for i in commit.readouts}
         for name, array in self._readouts.items():
-            chunks = self._folder.parents[1] / READOUTS / name / "c" / str(self._replicate)
-            for file in chunks.rglob(f"*{PARTIAL}"):
-                file.unlink()
-            if chunks.exists():
-                values = np.asarray(array[self._replicate])  # (time, ...)
+            for place in self._trajectory.places:
+                chunks = self._folder.parents[1].joinpath(READOUTS, name, "c", *map(str, place))
+                for file in chunks.rglob(f"*{PARTIAL}"):
+                    file.unlink()
+                if not chunks.exists():
+                    continue
+                values = np.asarray(array[place])  # (time, ...)
                 for i in range(len(values)):
                     if i not in done and not np.isnan(values[i]).all():
-                        array[self._replicate, i] = np.nan
+                        array[(*place, i)] = np.nan
 
 
 def _save_fields(group: zarr.Group, frames: Sequence[Snapshot], substances: Sequence[str], grid: Grid) -> None:

@@ -92,19 +92,23 @@ def _replaced(over: Any, path: Path) -> bool:
     return False
 
 
-def put(marked: Marked, words: str, value: Any, marks: Mapping[Path, Mark]) -> Path:
+TYPED = Mark(None, "--set ")  # what stands on the command line
+
+
+def put(marked: Marked, words: str, value: Any, marks: Mapping[Path, Mark], mark: Mark = TYPED) -> Path:
     """Put a value at a dotted path (`timeline.0.dose`), in place; null removes a key.
 
     Parameters
     ----------
     marks : marks inside the value, by their paths below it.
+    mark : where it was written that this is put there.
 
     Raises
     ------
     InputError
         If a list has no such item or a plain value stands in the way.
     """
-    mark = Mark(None, "--set ")
+    typed = "--set " if mark is TYPED else ""
     path: Path = ()
     here: Any = marked.tree
     keys = words.split(".")
@@ -113,12 +117,12 @@ def put(marked: Marked, words: str, value: Any, marks: Mapping[Path, Mark]) -> P
         if isinstance(here, list):
             if not (word.isdecimal() and int(word) < len(here)):
                 has = f"items 0 to {len(here) - 1}" if here else "no items"
-                raise InputError(f"--set {words}: {key_text(path)} is a list with {has}, not {word!r}")
+                raise InputError(f"{typed}{words}: {key_text(path)} is a list with {has}, not {word!r}")
             key: Key = int(word)
         elif isinstance(here, dict):
             key = word
         else:
-            raise InputError(f"--set {words}: {key_text(path)} is {here!r}, nothing stands below it")
+            raise InputError(f"{typed}{words}: {key_text(path)} is {here!r}, nothing stands below it")
         path = (*path, key)
         if last:
             break

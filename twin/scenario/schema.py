@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from twin.data.substances import Known, known_substances
 from twin.errors import unknown_name
 from twin.scenario.document import Document
+from twin.scenario.futures import Axis, Branch
 from twin.scenario.signalling import Complexes, Reception, Signalling
 from twin.scenario.timeline import Event
 from twin.units import (
@@ -305,6 +306,13 @@ class Scenario(Document):
     signalling: Signalling = Signalling()
     processes: dict[str, dict[str, object]] = Field(min_length=1)
     timeline: tuple[Event, ...] = ()
+    branches: dict[str, Branch] = Field(
+        default_factory=dict,
+        description="Futures that fork from this scenario, the trunk; their past is computed once.",
+    )
+    sweep: dict[str, Axis] = Field(
+        default_factory=dict, description="Axes along which values are varied; every combination is run."
+    )
     observe: Observe = Observe()
     execution: Execution = Execution()
 

@@ -41,13 +41,17 @@ def view(
     field: Annotated[str | None, typer.Option(help="A substance, or 'none'. Without it: the first.")] = None,
     compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
     replicate: Annotated[int, typer.Option(min=0, help="Which of the replicates.")] = 0,
+    branch: Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="PNG to write. Without it: tissue.png here.")] = None,
 ) -> None:
     """Draw the tissue of RUN: cells in colour, a substance below them."""
     from twin.errors import InputError
-    from twin.results import open_run
+    from twin.results import open_run, point_of
 
-    store = open_run(run)
+    store = open_run(run).at(branch, point_of(point or ()))
     target = out if out is not None else Path("tissue.png")
     if target.suffix.lower() != ".png":
         raise InputError(f"--out {target}: pictures are PNG files; end the name with .png")
@@ -62,6 +66,7 @@ def view(
 def pictures(run: Path, out: Path) -> list[Path]:
     """Write tissue.png (before, after, field) and response.png of a run into `out`; return what there is.
 
+    Of several branches or points of a sweep these show the first, and futures.png all of them.
     Where there are several compartments each has its own: tissue-<name>.png and response-<name>.png.
     Where there is no OpenGL the pictures are plain, and one logged sentence says what to install.
     A picture for which the run holds nothing (no cells left, no readouts) is not written.
@@ -73,10 +78,16 @@ def pictures(run: Path, out: Path) -> list[Path]:
     """
     from twin.analysis.summary import decay_lengths
     from twin.results import open_run
+    from twin_viz.futures import futures_plot
     from twin_viz.plots import has_curves, response_plot
 
-    store = open_run(run)
-    written = []
+    whole = open_run(run)
+    scenes = whole.scenes()
+    store = scenes[0][1]
+    written = [
+        futures_plot(scenes, out / ("futures.png" if len(whole.compartments) == 1 else f"futures-{name}.png"), name)
+        for name in (whole.compartments if len(scenes) > 1 else ())
+    ]
     compartments = store.compartments
     kept = sorted({float(t) for t in store.times()})
     lengths = decay_lengths(store) if kept else []

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from twin.analysis.bands import LEVEL, mean_and_margin
 from twin.analysis.summary import DecayLength
 from twin.errors import InputError, UnknownNameError
 from twin_viz import palette
@@ -19,7 +20,6 @@ from twin_viz.page import DPI, EXTRAPOLATED, SMALL, TEXT, save
 from twin_viz.tissue import Run, measured_until
 
 PANEL = (4.6, 4.6)  # inches
-BAND = (5.0, 95.0)  # percentiles of the replicates between which is shaded; our choice
 FLOOR = 1e-4  # of the highest concentration; below it a profile on a log axis is noise
 SHADE = "#f2f2f2"
 
@@ -149,10 +149,10 @@ def _draw_curves(axes: Axes, hours: Float, panel: Curves, limit: float | None) -
         lines = panel.values[..., i]  # (replicate, time)
         there = np.isfinite(lines).any(axis=0)
         lines = lines[:, there]
-        axes.plot(hours[there], np.nanmedian(lines, axis=0), style, color=color, lw=1.8, label=panel.names[i])
+        mean, margin = mean_and_margin(lines)
+        axes.plot(hours[there], mean, style, color=color, lw=1.8, label=panel.names[i])
         if len(lines) > 1:
-            low, high = np.nanpercentile(lines, BAND, axis=0)
-            axes.fill_between(hours[there], low, high, color=color, alpha=0.2, linewidth=0)
+            axes.fill_between(hours[there], mean - margin, mean + margin, color=color, alpha=0.2, linewidth=0)
     axes.set_xlim(hours[0], hours[-1] if hours[-1] > hours[0] else hours[0] + 1)
     axes.margins(y=0.08)
     if limit is not None and limit < hours[-1]:
@@ -167,7 +167,7 @@ def _draw_curves(axes: Axes, hours: Float, panel: Curves, limit: float | None) -
             va="bottom",
             color=palette.INK,
         )
-    many = f"median and {BAND[0]:g}–{BAND[1]:g} % band of {len(panel.values)} replicates"
+    many = f"mean and its {100 * LEVEL:g} % interval, {len(panel.values)} replicates"
     _label(axes, panel.title, "time (h)", panel.label)
     axes.legend(
         title=many if len(panel.values) > 1 else None,

@@ -1,0 +1,184 @@
+"""What determines a trajectory, and what a run records of itself; two runs are the same where these are."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+from twin import registry
+from twin.engine.plan import Plan
+from twin.engine.world import World
+from twin.errors import InputError
+from twin.results import Run
+from twin.scenario.load import LoadedScenario
+from twin.scenario.overlay import Tree, key_text
+
+SILENT = ("name", "description", "replicates", "branches", "sweep", "observe", "execution")  # change no trajectory
+GROWS = ("replicates", "branches", "sweep")  # what an extended run may have more of
+ID_DIGITS = 16  # of 64: enough that no two of a billion trajectories meet
+MOST_TOLD = 6  # differences that one message names
+
+
+def essence(loaded: LoadedScenario, past: LoadedScenario | None = None, fork: int = 0) -> str:
+    """Return a hash of all but the luck of a trajectory: its scenario, the files, the model and plugins behind it.
+
+    Parameters
+    ----------
+    past : the trunk's scenario, of which the trajectory is a part until the tick `fork`.
+    """
+    installed = {entry.name: str(entry) for entry in registry.entries(registry.PLUGINS)}
+    whole = {
+        "scenario": {key: value for key, value in loaded.document.items() if key not in SILENT},
+        "chunk": loaded.scenario.execution.chunk,
+        "inputs": inputs_of(loaded),
+        "model": registry.load_model(loaded.scenario.world_model, loaded.folder).fingerprint,
+        "plugins": {name: installed.get(name) for name in loaded.scenario.processes},
+        "past": None if past is None else [fork, essence(past)],
+    }
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def name_of(essence: str, replicate: int) -> str:
+    """Return the id of a replicate of what an `essence` stands for."""
+    return sha256(f"{essence} {replicate}".encode()).hexdigest()[:ID_DIGITS]
+
+
+def files_of(loaded: LoadedScenario) -> dict[str, Path]:
+    """Return the files that compartments and signals are made of, by the names that the scenario has for them."""
+    sources = (compartment.cells for compartment in loaded.scenario.compartments.values())
+    files = [cells.file for cells in sources if cells.source != "model"]
+    files += [pairs.file for pairs in loaded.scenario.signalling.pairs]
+    return {file: loaded.resolve(file) for file in files}
+
+
+def inputs_of(loaded: LoadedScenario) -> dict[str, str]:
+    """Return the sha256 of each file that a scenario is made of."""
+    return {name: hash_of(path) for name, path in files_of(loaded).items()}
+
+
+def hash_of(path: Path) -> str:
+    """Return the sha256 of a file; of a folder, that of its files' names and hashes in order."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listing = "\n".join(f"{file.relative_to(path).as_posix()} {hash_of(file)}" for file in files)
+        return sha256(listing.encode()).hexdigest()
+    state = path.stat()
+    return _hash_of(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hash_of(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def record_of(plan: Plan, world: World) -> dict[str, object]:
+    """Return what a run records of itself."""
+    scenario, model = plan.scenario, world.model
+    observe = scenario.observe
+    return {
+        "name": scenario.name,
+        "scenario": plan.loaded.document,
+        "scenario_sha256": plan.loaded.sha256,
+        "versions": dict(plan.versions),
+        "inputs": inputs_of(plan.loaded),
+        "plugins": dict(plan.plugins),
+        "model": {
+            "name": model.name,
+            "from": plan.model_from,
+            "fingerprint": model.fingerprint,
+            "notes": list(model.notes),
+        },
+        "seed": scenario.seed,
+        "assumptions": [*world.notes, *plan.assumptions],
+        "tick": scenario.tick,
+        "n_ticks": scenario.n_ticks,
+        "chunk": scenario.execution.chunk,
+        "last_measured_time_h": model.last_time(),
+        "exposure_start_h": _exposure_start(plan),
+        "substances": {
+            name: {
+                "diffusivity_um2_per_h": float(world.substances.diffusivity[i]),
+                "decay_per_h": float(world.substances.decay[i]),
+            }
+            for i, name in enumerate(world.substances.names)
+        },
+        "distance_from": observe.distance.source if observe.distance else None,
+        "response_program": observe.response.program if observe.response else None,
+    }
+
+
+def _exposure_start(plan: Plan) -> float:
+    """Return when the first substance comes in, h."""
+    starts = [s.start for s in plan.scenario.signalling.secretion]
+    starts += [0.0 for signal in plan.scenario.signalling.contact if signal.perturbation is not None]
+    starts += [event.at for event in plan.scenario.timeline if event.do == "add"]
+    return min(starts, default=0.0)
+
+
+def check_same(run: Run, loaded: LoadedScenario, record: Mapping[str, Any], *, extend: bool) -> None:
+    """Refuse to go on with a run that was begun with another scenario, file, model or plugin.
+
+    Parameters
+    ----------
+    extend : whether more branches, points of a sweep and replicates are wanted.
+
+    Raises
+    ------
+    InputError
+        Saying exactly what differs.
+    """
+    then, now = _comparable(run.scenario, extend), _comparable(loaded.document, extend)
+    if then != now:
+        changes = list(differences(then, now))
+        grows = not extend and {change[0][0] for change in changes} <= set(GROWS)
+        raise InputError(
+            f"{run.path} was begun with another scenario (different: {_told(changes)}); "
+            + (
+                "if it only grew, go on with --extend"
+                if grows
+                else "run it into another folder, or resume with the scenario as it was"
+            )
+        )
+    then, now = run.attrs.get("inputs", {}), record["inputs"]
+    changed = [f"{name} has changed" for name in then if then[name] != now.get(name)]
+    if not changed and run.attrs["model"]["fingerprint"] != record["model"]["fingerprint"]:
+        changed.append(f"the world model {record['model']['name']} has changed")
+    then, now = run.attrs["plugins"], record["plugins"]
+    changed += [f"{name} was of {then[name]} and is of {now.get(name)}" for name in then if then[name] != now.get(name)]
+    if changed:
+        raise InputError(
+            f"{'; '.join(changed)} since the run in {run.path} was begun: put it back, or run into another folder"
+        )
+
+
+def differences(a: Any, b: Any, path: tuple[str | int, ...] = ()) -> "list[tuple[tuple[str | int, ...], Any, Any]]":
+    """Return every place at which two documents differ, with what stands there (None: nothing)."""
+    if a == b:
+        return []
+    if isinstance(a, dict) and isinstance(b, dict):
+        return [d for key in dict.fromkeys([*a, *b]) for d in differences(a.get(key), b.get(key), (*path, key))]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [d for i, (x, y) in enumerate(zip(a, b, strict=True)) for d in differences(x, y, (*path, i))]
+    return [(path, a, b)]
+
+
+def _comparable(document: Tree, extend: bool) -> Tree:
+    """Return the part of a document that has to stay; the order of keys counts nowhere but in the id."""
+    kept = {key: value for key, value in document.items() if not (extend and key in GROWS)}
+    execution = dict(kept.get("execution") or {})
+    execution.pop("memory_limit_gib", None)
+    return {**kept, "execution": execution}
+
+
+def _told(changes: Sequence[tuple[tuple[str | int, ...], Any, Any]]) -> str:
+    words = [f"{key_text(path)} was {_shown(a)} and is {_shown(b)}" for path, a, b in changes[:MOST_TOLD]]
+    return "; ".join(words) + (f"; and {len(changes) - MOST_TOLD} more" if len(changes) > MOST_TOLD else "")
+
+
+def _shown(value: object) -> str:
+    text = "not there" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"

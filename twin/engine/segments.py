@@ -1,0 +1,221 @@
+"""What a worker does: it takes one trajectory from its last commit to the next, and can be asked again anywhere."""
+
+import os
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from json import dumps
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+
+from twin.engine.identity import files_of
+from twin.engine.loop import Progress, advance, run_segment
+from twin.engine.observe import References, observed_ticks, references_of
+from twin.engine.plan import compile_plan
+from twin.engine.seeding import seed_body
+from twin.engine.world import World, build_world
+from twin.errors import RunError
+from twin.results import Ensemble, Trajectory, TrajectoryWriter, load_state, save_state
+from twin.results.commits import load_commits
+from twin.results.layout import fork_of, state_name, trajectory_of
+from twin.scenario.load import LoadedScenario
+from twin.scenario.variants import axes_of, load_variant
+from twin.state.body import Body
+
+MOST_WORLDS = 3  # held by a process: a worker goes on with the trajectories it began; a world takes memory
+
+_worlds: "OrderedDict[str, World]" = OrderedDict()
+_references: "OrderedDict[str, References | None]" = OrderedDict()
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trajectory as a worker has to know it.
+
+    parent : its trunk, where it forks from one.
+    forks : ticks at which others fork from it.
+    """
+
+    trajectory: Trajectory
+    parent: Trajectory | None
+    forks: tuple[int, ...]
+
+
+def jobs_of(ensemble: Ensemble) -> list[Job]:
+    """Return what there is to do, a trunk always before what forks from it."""
+    forks: dict[str, set[int]] = {}
+    for t in ensemble.trajectories:
+        if t.parent is not None:
+            forks.setdefault(t.parent, set()).add(t.fork)
+    jobs = [
+        Job(t, None if t.parent is None else ensemble.by_id[t.parent], tuple(sorted(forks.get(t.id, ()))))
+        for t in ensemble.trajectories
+    ]
+    return sorted(jobs, key=lambda job: job.parent is not None)
+
+
+def segment(
+    loaded: LoadedScenario,
+    out: Path,
+    job: Job,
+    until: int,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> int:
+    """Take one trajectory of the run in `out` from its last commit to tick `until`, and return that.
+
+    Parameters
+    ----------
+    loaded : the scenario of the whole run.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a result must not depend on how many cores there are
+    try:
+        trajectory = job.trajectory
+        folder = trajectory_of(out, trajectory.id)
+        commits = load_commits(folder)
+        if commits and commits[-1].tick >= until:  # what is finished is not touched
+            _keep_fork(out, job, commits[-1].tick)
+            return until
+        world = world_of(loaded, trajectory)
+        writer = TrajectoryWriter(
+            out, trajectory, world.model.genes, world.perturbations, world.substances.names, world.scenario.tick
+        )
+        body = writer.restore()
+        if body is None and job.parent is not None:
+            body = adapted(_forked(loaded, out, job.parent, trajectory.fork), world)
+            past = [i for i, tick in enumerate(observed_ticks(world)) if tick <= trajectory.fork]
+            writer.inherit(job.parent, past)
+        elif body is None:
+            body = seed_body(world, trajectory.replicate)
+        else:
+            _keep_fork(out, job, body.tick)
+
+        def heard(progress: Progress) -> None:
+            assert on_progress is not None
+            on_progress(replace(progress, trajectory=trajectory.id))
+
+        told = None if on_progress is None else heard
+        run_segment(world, body, writer, trajectory.replicate, until, _references_of(world, loaded), told)
+        _keep_fork(out, job, until)
+        writer.close()
+        return until
+    finally:
+        torch.set_num_threads(threads)
+
+
+def world_of(loaded: LoadedScenario, trajectory: Trajectory | None = None) -> World:
+    """Return what stands still of a scenario, or of one trajectory of it; built once a process."""
+    own = loaded
+    if trajectory is not None and (loaded.scenario.branches or loaded.scenario.sweep):
+        own, _ = load_variant(loaded, axes_of(loaded, loaded.scenario), trajectory.point, trajectory.branch)
+    name = _name_of(own)
+    with _lock:
+        if name not in _worlds:
+            plan = compile_plan(own)
+            while len(_worlds) >= MOST_WORLDS:
+                _worlds.popitem(last=False)
+            _worlds[name] = build_world(own, plan.whole, plan.processes)
+        _worlds.move_to_end(name)
+        return _worlds[name]
+
+
+def adapted(body: Body, world: World) -> Body:
+    """Return a trunk's state as a branch takes it on: with its processes' columns, without the rates of others.
+
+    Raises
+    ------
+    RunError
+        If the branch's cells can have other things done to them, or are of other kinds, than the trunk's.
+    """
+    names = {name for name, _ in world.processes}
+    for home in body.compartments.values():
+        cells = home.cells
+        if cells.dose.shape[1] != len(world.perturbations) or dict(cells.names) != world.names[home.name]:
+            raise RunError(f"{home.name}: the branch holds other types or perturbations than its past")
+        if cells.columns != world.columns:
+            fresh = {c.name: _filled(cells.n, c.width, c.initial) for c in world.columns}
+            cells.extra = {
+                name: cells.extra[name] if name in cells.extra and cells.extra[name].shape == values.shape else values
+                for name, values in fresh.items()
+            }
+            cells.columns = world.columns
+        home.rates = {
+            port: {process: values for process, values in contributions.items() if process in names}
+            for port, contributions in home.rates.items()
+        }
+    return body
+
+
+def _filled(n: int, width: int, value: float) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    return np.full((n, width) if width else n, value)
+
+
+def _forked(loaded: LoadedScenario, out: Path, parent: Trajectory, tick: int) -> Body:
+    """Return a trunk's state at a tick; where it was not kept (a branch that came later), it is computed again."""
+    file = fork_of(out, parent.id, tick)
+    if not file.exists():
+        world = world_of(loaded, parent)
+        kept = [t for t in range(tick) if fork_of(out, parent.id, t).exists()]
+        body = load_state(fork_of(out, parent.id, kept[-1])) if kept else seed_body(world, parent.replicate)
+        while body.tick < tick:
+            advance(world, body, parent.replicate)
+        for home in body.compartments.values():
+            home.lineage = type(home.lineage)()  # the trunk has written it
+        file.parent.mkdir(exist_ok=True)
+        save_state(body, file)
+    return load_state(file)
+
+
+def _keep_fork(out: Path, job: Job, tick: int) -> None:
+    """Keep the state of a tick at which others fork from a trajectory that has just got there."""
+    file = fork_of(out, job.trajectory.id, tick)
+    state = trajectory_of(out, job.trajectory.id) / state_name(tick)
+    if tick not in job.forks or file.exists() or not state.exists():
+        return
+    file.parent.mkdir(exist_ok=True)
+    try:
+        os.link(state, file)  # a state is never changed in place
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        draft = file.with_name(f".{file.name}")
+        shutil.copyfile(state, draft)
+        draft.replace(file)
+
+
+def _references_of(world: World, loaded: LoadedScenario) -> References | None:
+    """Return the levels between which a response is measured, drawn once a process for all branches and doses."""
+    scenario = world.scenario
+    name = dumps(
+        [
+            scenario.world_model.model_dump(mode="json"),
+            {key: repr(c) for key, c in scenario.compartments.items()},
+            scenario.observe.model_dump(mode="json"),
+            [scenario.seed, *world.perturbations],
+            {key: list(names["cell_type"]) for key, names in world.names.items()},
+            _stats(loaded),
+        ]
+    )
+    with _lock:
+        if name not in _references:
+            while len(_references) >= MOST_WORLDS:
+                _references.popitem(last=False)
+            _references[name] = references_of(world)
+        return _references[name]
+
+
+def _name_of(loaded: LoadedScenario) -> str:
+    """Return what tells one scenario, with its files as they are now, from another."""
+    kept = {key: value for key, value in loaded.document.items() if key not in ("branches", "sweep")}
+    return dumps([kept, str(loaded.file.resolve()), _stats(loaded)])
+
+
+def _stats(loaded: LoadedScenario) -> list[tuple[int, int]]:
+    stats = [file.stat() for file in files_of(loaded).values() if file.exists()]
+    return [(s.st_size, s.st_mtime_ns) for s in stats]
