@@ -118,7 +118,7 @@ def _check_fit(home: Compartment, process: str, update: Update, axes: Mapping[st
         raise RunError(f"plugin {process!r} gives {type(update).__name__} of {port!r}, which {what}")
     wanted = _shape_of(home, update.port, process, axes)
     if isinstance(update, Set) and update.rows is not None:
-        if port == EXPRESSION.name and update.rows not in home.expression.slices():
+        if port == EXPRESSION.name and not home.expression.has_chunk(update.rows):
             raise RunError(f"plugin {process!r} sets {update.rows} of {port!r}, which is none of its chunks")
         wanted = (len(range(*update.rows.indices(n))), *wanted[1:])
     _same_shape(process, port, wanted, np.shape(update.value))
@@ -242,10 +242,9 @@ def _dealt(
     home: Compartment, keep: NDArray[np.intp], mothers: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams
 ) -> Expression:
     """Return the expression of the kept cells, then of the first, then of the second daughters."""
-    kept = home.expression.rebuild(keep)
     if len(mothers) == 0:
-        return kept
-    counts = home.expression.to_counts(ids)[mothers]
+        return home.expression.rebuild(keep)
+    counts = home.expression.rows(mothers, ids)
     owner = np.repeat(ids[mothers], np.diff(counts.indptr))
     u = streams.stream("deal transcripts").uniform_at(owner, counts.indices.astype(np.uint64))
     first = _binomial_half(counts.data.astype(np.int64), u)
@@ -256,7 +255,7 @@ def _dealt(
         part.eliminate_zeros()
         part.sort_indices()
         parts.append(Expression.from_counts(part, home.expression.chunk_size))
-    return kept.rebuild(np.arange(len(keep), dtype=np.intp), parts)
+    return home.expression.rebuild(keep, parts)
 
 
 def _binomial_half(n: NDArray[np.int64], u: Float) -> NDArray[np.int64]:
