@@ -23,6 +23,7 @@ from twin.engine.plan import Plan, compile_plan
 from twin.engine.seeding import check_places, seed_body
 from twin.engine.world import World, build_world
 from twin.errors import InputError, RunError, TwinError
+from twin.kernels.blocks import Crew
 from twin.results import TrajectoryWriter, create_run, open_run
 from twin.scenario.load import LoadedScenario
 
@@ -49,7 +50,8 @@ def simulate(
 
     Parameters
     ----------
-    workers : processes that share the trajectories, at most one each; the result does not depend on it.
+    workers : processes that share the trajectories, at most one each; where there are fewer trajectories, the rest
+        are threads that share the chunks of each one's cells. The result does not depend on it.
     resume : go on from the last commits of `out`; scenario, files, model and plugins must be those that it was
         begun with.
     on_progress : called after every tick of every trajectory.
@@ -79,7 +81,8 @@ def simulate(
     unfinished = sum(1 for left in ends.values() if left)
     if not unfinished:
         return
-    with _client(min(workers, unfinished)) as client:
+    processes = min(workers, unfinished)
+    with _client(processes) as client:
         if on_progress is not None:
             client.subscribe_topic(PROGRESS, _listener(on_progress))  # type: ignore[no-untyped-call]  # Dask's own
         futures: list[Future[int]] = []
@@ -93,6 +96,7 @@ def simulate(
                     replicate,
                     end,
                     before,
+                    workers // processes,
                     key=f"segment-{loaded.sha256[:12]}-{out.name}-{replicate:04d}-{end:08d}",
                     retries=0,  # a segment that fails fails again; one whose worker is lost is run again anyway
                     pure=False,
@@ -130,9 +134,9 @@ def prepare(loaded: LoadedScenario) -> World:
     return world
 
 
-def _task(loaded: LoadedScenario, out: str, replicate: int, until: int, before: int | None) -> int:
+def _task(loaded: LoadedScenario, out: str, replicate: int, until: int, before: int | None, threads: int) -> int:
     """Run a segment on a worker; `before`, what the segment before it reached, only makes this one wait."""
-    return segment(loaded, Path(out), replicate, until, _report)
+    return segment(loaded, Path(out), replicate, until, _report, threads)
 
 
 def segment(
@@ -141,9 +145,13 @@ def segment(
     replicate: int,
     until: int,
     on_progress: Callable[[Progress], None] | None = None,
+    threads: int = 1,
 ) -> int:
-    """Take one trajectory of the run in `out` from its last commit to tick `until`, and return that."""
-    threads = torch.get_num_threads()
+    """Take one trajectory of the run in `out` from its last commit to tick `until`, and return that.
+
+    threads : they share the chunks of its cells; the result does not depend on it.
+    """
+    usual = torch.get_num_threads()
     torch.set_num_threads(1)  # a result must not depend on how many cores there are
     try:
         world = _world_of(loaded)
@@ -157,13 +165,19 @@ def segment(
             world.scenario.tick,
         )
         body = writer.restore()
-        if body is None:
-            body = seed_body(world, replicate)
-        if body.tick < until:
-            run_segment(world, body, writer, replicate, until, references, on_progress)
+        with Crew(threads, begin=_alone) as crew:
+            if body is None:
+                body = seed_body(world, replicate, crew)
+            if body.tick < until:
+                run_segment(world, body, writer, replicate, until, references, on_progress, crew)
         return until
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(usual)
+
+
+def _alone() -> None:
+    """Prepare a thread that works on a chunk: it is one of many, each for itself."""
+    torch.set_num_threads(1)
 
 
 def _report(progress: Progress) -> None:

@@ -1,8 +1,9 @@
 """Kept instants as AnnData: what is copied out of a compartment, and how it stands on disk."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from twin.kernels.contacts import contact_areas
 from twin.results.arrays import load_csr_rows, save_csr, storage_of
+from twin.results.waiting import Waiting, wait
 from twin.state.body import Compartment
-from twin.state.expression import Chunk, unpack
+from twin.state.expression import unpack
 
 MOST_DOSE_COLUMNS = 8  # our choice: with more perturbations, only those that a commit met get columns
 CODED = ("cell_type", "donor", "species", "technology")
@@ -37,8 +39,7 @@ UNITS = {
 class Snapshot:
     """A compartment at one instant, safe from what the engine does next.
 
-    Dense columns, contacts and concentrations are copies; chunks of counts are the engine's own, for
-    it replaces a chunk and never changes one.
+    Dense columns, contacts and concentrations are copies; counts wait as `twin.results.waiting` says.
 
     time : h.
     """
@@ -47,13 +48,13 @@ class Snapshot:
     time: float
     arrays: dict[str, NDArray[Any]]
     names: Mapping[str, tuple[str, ...]]
-    chunks: tuple[Chunk, ...]
+    counts: Waiting
     contacts: sp.csr_array
     concentration: NDArray[np.float64]
 
     @classmethod
-    def of(cls, compartment: Compartment, tick: int, time: float) -> "Snapshot":
-        """Take one."""
+    def of(cls, compartment: Compartment, tick: int, time: float, file: Path) -> "Snapshot":
+        """Take one; file : where many counts may wait."""
         c = compartment
         assert c.contacts.shape == (c.cells.n, c.cells.n), (c.contacts.shape, c.cells.n)
         assert c.expression.n_cells == c.cells.n, (c.expression.n_cells, c.cells.n)
@@ -63,7 +64,7 @@ class Snapshot:
             time=time,
             arrays=arrays,
             names=dict(c.cells.names),
-            chunks=tuple(c.expression.chunks),
+            counts=wait(c.expression.chunks, file),
             contacts=c.contacts.copy(),
             concentration=c.concentration.copy(),
         )
@@ -103,13 +104,8 @@ def save_frames(
         uns={"twin": json.dumps(record, sort_keys=True)},
     )
     write_elements(group, "/", adata)
-    counts = [np.diff(chunk.indptr) for frame in frames for chunk in frame.chunks]
-    blocks = (
-        (unpack(chunk, len(genes), frame.arrays["id"][first : first + chunk.n_cells]), 0)
-        for frame in frames
-        for first, chunk in _with_first_rows(frame.chunks)
-    )
-    save_csr(group, "X", blocks, len(genes), _joined(counts), np.dtype(np.int32))
+    sizes = _joined([frame.counts.sizes() for frame in frames])
+    save_csr(group, "X", _blocks(frames, len(genes)), len(genes), sizes, np.dtype(np.int32))
     firsts = np.cumsum([0, *(frame.n for frame in frames)])
     touching = ((frame.contacts, int(first)) for frame, first in zip(frames, firsts, strict=False))
     degrees = _joined([np.diff(frame.contacts.indptr) for frame in frames])
@@ -214,9 +210,13 @@ def _obs(
     return pd.DataFrame(table, index=pd.Index(np.asarray(names, dtype=object))), matrices
 
 
-def _with_first_rows(chunks: Sequence[Chunk]) -> list[tuple[int, Chunk]]:
-    firsts = np.cumsum([0, *(chunk.n_cells for chunk in chunks)])
-    return [(int(first), chunk) for first, chunk in zip(firsts, chunks, strict=False)]
+def _blocks(frames: Sequence[Snapshot], n_genes: int) -> Iterator[tuple[sp.csr_array, int]]:
+    """Yield the counts of all snapshots, chunk by chunk, each with the column at which it begins."""
+    for frame in frames:
+        first = 0
+        for chunk in frame.counts:
+            yield unpack(chunk, n_genes, frame.arrays["id"][first : first + chunk.n_cells]), 0
+            first += chunk.n_cells
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
