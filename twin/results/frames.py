@@ -3,15 +3,18 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import dask.array as da
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import zarr
 from anndata.experimental import write_dispatched
+from dask import delayed
 from numpy.typing import NDArray
 
 from twin.kernels.contacts import contact_areas
@@ -21,6 +24,7 @@ from twin.state.body import Compartment
 from twin.state.expression import unpack
 
 MOST_DOSE_COLUMNS = 8  # our choice: with more perturbations, only those that a commit met get columns
+LAZY_ROWS = 4096  # our choice: a few MB of counts that are read together
 CODED = ("cell_type", "donor", "species", "technology")
 PLAIN = ("id", "parent", "group", "radius", "alive", "depth", "ec50_factor")
 UNITS = {
@@ -127,7 +131,9 @@ def write_elements(group: zarr.Group, name: str, element: Any) -> None:
         write_dispatched(group, name, element, callback=write)
 
 
-def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, object]) -> ad.AnnData:
+def load_frame(
+    group: zarr.Group, rows: tuple[int, int], about: Mapping[str, object], *, lazy: bool = False
+) -> ad.AnnData:
     """Return the rows of one instant as an AnnData whose obs_names are the cells' ids.
 
     `obsp["contacts"]` is stored, `obsp["contact_area"]` (µm², `twin.kernels.contacts`) follows from places and radii.
@@ -136,6 +142,8 @@ def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, obj
     ----------
     rows : (first, row after the last) of that instant.
     about : what `uns["twin"]` says besides.
+    lazy : leave the counts on the disk: X is then a Dask array of CSR blocks of `LAZY_ROWS` cells, read when they are
+        computed.
     """
     first, last = rows
     record = {**json.loads(str(_element(group, "uns/twin"))), **about}
@@ -149,20 +157,40 @@ def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, obj
     if unmet:
         obs = pd.concat([obs, pd.DataFrame(unmet, index=obs.index)], axis=1)
     var = _element(group, "var")
-    data, columns, indptr = load_csr_rows(_group(group, "X"), first, last)
     near, others, starts = load_csr_rows(_group(group, "obsp/contacts"), first, last)
     contacts = sp.csr_matrix((near, others - first, starts), shape=(n, n))
     matrices = {key: np.asarray(values[first:last]) for key, values in _group(group, "obsm").arrays()}
     radius = obs["radius"].to_numpy(dtype=np.float64)
     areas = contact_areas(np.asarray(matrices["spatial"], dtype=np.float64), radius, sp.csr_array(contacts))
     return ad.AnnData(
-        X=sp.csr_matrix((data, columns, indptr), shape=(n, len(var))),
+        X=_lazy_rows(group, first, last, len(var)) if lazy else _rows(group, first, last, len(var)),
         obs=obs,
         var=var,
         obsm=matrices,
         obsp={"contacts": contacts, "contact_area": sp.csr_matrix(areas)},
         uns={"twin": record},
     )
+
+
+def _rows(group: zarr.Group, first: int, last: int, n_genes: int) -> sp.csr_matrix:
+    data, columns, indptr = load_csr_rows(_group(group, "X"), first, last)
+    return sp.csr_matrix((data, columns, indptr), shape=(last - first, n_genes))
+
+
+def _lazy_rows(group: zarr.Group, first: int, last: int, n_genes: int) -> da.Array:
+    """Return the counts of some rows as blocks that are read one by one."""
+    edges = [*(range(first, last, LAZY_ROWS) or [first]), last]
+    blocks = [
+        da.from_delayed(  # type: ignore[no-untyped-call]  # Dask's own
+            delayed(_rows, pure=False)(group, low, high, n_genes),
+            shape=(high - low, n_genes),
+            dtype=np.dtype(np.int32),
+            meta=sp.csr_matrix((0, 0), dtype=np.int32),
+        )
+        for low, high in pairwise(edges)
+    ]
+    joined: da.Array = da.concatenate(blocks)  # type: ignore[no-untyped-call]  # as above
+    return joined
 
 
 def load_genes(group: zarr.Group) -> tuple[str, ...]:

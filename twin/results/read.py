@@ -135,13 +135,22 @@ class Run:
                 done[replicate, list(commit.readouts)] = True
         return data if done.all() else data.where(xr.DataArray(done, dims=LEADING_DIMS))
 
-    def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> ad.AnnData:
+    def cells(
+        self,
+        time: float | str | None = None,
+        replicate: int = 0,
+        compartment: str | None = None,
+        *,
+        lazy: bool = False,
+    ) -> ad.AnnData:
         """Return all cells of one compartment at one kept time; obs_names are the cells' ids.
 
         Parameters
         ----------
         time : h, or text with a unit ("6 h"); None: the last kept time.
         compartment : may be left out where there is only one.
+        lazy : leave the counts on the disk; X is a Dask array of CSR blocks. `adata[rows].to_memory()` reads only what
+            those rows need.
 
         Raises
         ------
@@ -152,7 +161,7 @@ class Run:
         commit, frame = self._frame_at(time, replicate)
         about = {"time": frame.time, "tick": frame.tick}
         group = self._open(replicate, compartment, CELLS, commit)
-        return load_frame(group, frame.rows[compartment], about)
+        return load_frame(group, frame.rows[compartment], about, lazy=lazy)
 
     def fields(self, replicate: int = 0, compartment: str | None = None) -> xr.Dataset:
         """Return concentrations (time, substance, z, y, x) in nM at all kept times, lazily.
