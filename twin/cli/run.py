@@ -53,8 +53,6 @@ def carry_out(file: Path, out: Path, sets: Sequence[str], *, workers: int, resum
         for note in notes:
             typer.echo(f"  note: {note}")
         _tell_assumptions(file, plan.assumptions)
-        if workers > scenario.replicates:
-            typer.echo(f"{scenario.replicates} of {workers} workers used: each takes whole replicates")
     again = ["twin", "run", str(file), "--out", str(out), *(w for s in sets for w in ("--set", s)), "--resume"]
     try:
         if quiet:
