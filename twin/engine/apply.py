@@ -24,8 +24,9 @@ from twin.process import (
     Structure,
     Update,
 )
-from twin.state.body import Compartment
+from twin.state.body import Compartment, reindexed
 from twin.state.expression import Expression
+from twin.state.locality import is_scattered, put_in_order
 
 Float = NDArray[np.float64]
 
@@ -184,7 +185,8 @@ def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Str
 
     A cell that several processes touch dies rather than divides, and divides once. A mother gives way to two
     daughters: ids hashed from (mother, tick, sibling), halves of her volume and depth, her transcripts dealt out
-    between them one by one, her z, clamps and sensitivity inherited; plugins' columns as they declare.
+    between them one by one, her z, clamps and sensitivity inherited; plugins' columns as they declare. In a large
+    tissue rows that no longer follow space are put in order (`twin.state.locality`).
     """
     if not pending.structures:
         return
@@ -212,7 +214,7 @@ def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Str
     rows = np.concatenate([keep, mothers, mothers])
     old_ids = cells.id.copy()
     home.expression = _dealt(home, keep, mothers, old_ids, streams)
-    home.rates = {port: {p: _reindexed(value, rows) for p, value in by.items()} for port, by in home.rates.items()}
+    home.rates = {port: {p: reindexed(value, rows) for p, value in by.items()} for port, by in home.rates.items()}
     new = cells.take(rows)
     n_keep, n_mothers = len(keep), len(mothers)
     for sibling in (0, 1):
@@ -236,6 +238,8 @@ def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Str
     home.cells = new
     bridge = home.contacts.tocsr()[rows][:, rows]
     home.contacts = sp.csr_array(bridge)
+    if is_scattered(home):
+        put_in_order(home)
 
 
 def _dealt(
@@ -272,8 +276,3 @@ def _directions(
     given = [axis[int(row)] for row in mothers]
     chosen = [random[i] if g is None else g for i, g in enumerate(given)]
     return np.asarray(chosen, dtype=np.float64).reshape(len(mothers), 3)
-
-
-def _reindexed(value: Float, rows: NDArray[np.intp]) -> Float:
-    """Return a rate's contribution for the new rows; a field's is left alone."""
-    return value if value.ndim == 4 else value[rows]

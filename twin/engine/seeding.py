@@ -10,6 +10,7 @@ from twin.engine.places import packed_places
 from twin.engine.world import CODED, UNKNOWN, World, composed
 from twin.errors import InputError
 from twin.kernels.blocks import Crew
+from twin.kernels.curve import curve_order
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
 from twin.process import ALONE
@@ -19,6 +20,7 @@ from twin.state.body import Compartment as Tissue
 from twin.state.cells import Cells, Column
 from twin.state.expression import Chunk, Expression, pack
 from twin.state.fields import Grid
+from twin.state.locality import LEAST_ORDERED
 
 Float = NDArray[np.float64]
 
@@ -107,7 +109,12 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
     grid, source = grid_of(document), document.cells
     order, code, radius, position = place_cells(world, name, document, streams)
     n = len(code)
-    ids = np.arange(first_id, first_id + n, dtype=np.uint64)
+    if n >= LEAST_ORDERED:
+        along = curve_order(position)  # ids stay those of the order along the box
+        order, code, radius, position = order[along], code[along], radius[along], position[along]
+    else:
+        along = np.arange(n)
+    ids = (first_id + along).astype(np.uint64)
     n_pert, genes = len(world.perturbations), len(world.model.genes)
     spread = np.exp(source.ec50_spread * streams.stream("ec50").normal(ids, 1)[:, 0])
     coded = {what: np.zeros(n, np.int16) for what in CODED[1:]}
