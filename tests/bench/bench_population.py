@@ -25,6 +25,7 @@ from types import SimpleNamespace
 
 import torch
 
+from twin.engine.estimate import Load, memory_bytes, parts_of
 from twin.engine.loop import advance
 from twin.engine.observe import layout_of, observe_body
 from twin.engine.plan import check_file
@@ -101,7 +102,7 @@ def scenario_of(n: int) -> dict[str, object]:
 def run_population(n: int, threads: int, folder: Path) -> dict[str, float]:
     """Make, move, store and read a tissue here and now; seconds, memory and sizes of each step."""
     row: dict[str, float] = {}
-    writer, world = _opened(n, folder)
+    writer, world, load = _opened(n, folder)
     spent: dict[str, float] = {}
     timed = replace(world, processes=tuple((name, _Timed(name, p, spent)) for name, p in world.processes))
     torch.set_num_threads(1)
@@ -135,12 +136,17 @@ def run_population(n: int, threads: int, folder: Path) -> dict[str, float]:
     assert read == entries, (read, entries)
     row["run on disk: GiB"] = sum(file.stat().st_size for file in folder.glob("run/**/*") if file.is_file()) / GIB
     row["peak memory: GiB"] = max(value for word, value in row.items() if word.endswith("peak GiB"))
+    load = replace(load, n_ticks=1, n_readouts=2, n_frames=2, waiting=2)
+    row["peak memory, expected: GiB"] = memory_bytes(load) / GIB
+    steps = ("seed", "first frame", "tick", "second frame", "commit")
+    row["all that is written: CPU-s"] = sum(row[f"{step}: CPU-s"] for step in steps)
+    row["all that is written, expected: CPU-s"] = sum(parts_of(load).values())
     return row
 
 
 def soak(n: int, minutes: float, folder: Path) -> Iterator[tuple[int, float, int]]:
     """Run ticks, each stored and committed, for so long; yield (tick, memory in MiB, open files) after each."""
-    writer, world = _opened(n, folder)
+    writer, world, _ = _opened(n, folder)
     torch.set_num_threads(1)
     body = seed_body(world, 0)
     end = perf_counter() + 60.0 * minutes
@@ -152,8 +158,8 @@ def soak(n: int, minutes: float, folder: Path) -> Iterator[tuple[int, float, int
         yield body.tick, _resident() / 2**20, len(os.listdir("/proc/self/fd"))
 
 
-def _opened(n: int, folder: Path) -> tuple[TrajectoryWriter, World]:
-    """Return the writer and the world of a run of `n` cells that begins in `folder`."""
+def _opened(n: int, folder: Path) -> tuple[TrajectoryWriter, World, Load]:
+    """Return the writer, the world and the load of a run of `n` cells that begins in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "population.yaml"
     file.write_text(json.dumps(scenario_of(n)))
@@ -161,7 +167,7 @@ def _opened(n: int, folder: Path) -> tuple[TrajectoryWriter, World]:
     world = prepare(loaded)
     create_run(folder / "run", record_of(plan, world), layout_of(world), 1, ["tissue"])
     names = world.model.genes, world.perturbations, world.substances.names
-    return TrajectoryWriter(folder / "run", 0, *names, TICK), world
+    return TrajectoryWriter(folder / "run", 0, *names, TICK), world, plan.load
 
 
 class _Timed(Process):

@@ -6,7 +6,7 @@ which may neither be entered twice at once nor survive a fork.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -47,7 +47,7 @@ class Crew:
         calls = [self._pool.submit(kernel, edges[b], edges[b + 1], *arguments) for b in range(blocks)]
         return [call.result() for call in calls]
 
-    def in_order(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def in_order(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
         """Yield `work` of each item, in the order of the items, however many are worked on at once.
 
         At most `AHEAD` answers a thread wait to be fetched. What `work` raises is raised when its turn comes.
