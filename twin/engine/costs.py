@@ -24,11 +24,13 @@ class Cost:
 _POPULATION = "measured, bench_population"
 
 # -- time --------------------------------------------------------------------------------------------------------
-SEED = Cost(7.5e-8, "s per cell and gene", f"{_POPULATION}: a cell of 14,053 genes is drawn in 0.9 to 1.1 ms")
-TRANSITION = Cost(3.3e-8, "s per cell, gene and tick", f"{_POPULATION}: 0.38 to 0.52 ms for 14,053 genes at 0.5 h")
-STEP = Cost(1e-5, "s per cell, tick and other process", f"{_POPULATION}: 1e-6 (mechanics at rest) to 2e-5 (exposure)")
+SEED = Cost(
+    4.8e-8, "s per cell and gene", f"{_POPULATION}: a cell of 14,000 genes, 1,000 of them expressed, in 0.66 ms"
+)
+TRANSITION = Cost(2.6e-8, "s per cell, gene and tick", f"{_POPULATION}: the same in 0.36 ms, a fifth of its genes due")
+STEP = Cost(1e-5, "s per cell, tick and other process", f"{_POPULATION}: 4e-6 (exposure) to 3e-5 (mechanics)")
 VOXEL = Cost(1e-7, "s per voxel, substance and tick", "measured, bench_fields: one exact step of diffusion")
-FRAME = Cost(1.3e-7, "s per kept count", f"{_POPULATION}: compressed and written, with the state")
+FRAME = Cost(1.0e-7, "s per kept count", f"{_POPULATION}: compressed and written, with the state")
 OBSERVE = Cost(1e-5, "s per cell and readout time", _POPULATION)
 START = Cost(10.0, "s", "measured: imports, loading the model, compiled code from its cache")
 
@@ -36,10 +38,10 @@ START = Cost(10.0, "s", "measured: imports, loading the model, compiled code fro
 ENTRY = Cost(4.0, "B per expressed gene of a cell", "16-bit gene and 16-bit level")
 CELL = Cost(250.0, "B per cell", "dense columns without z and doses: the sum of state/cells.py, rounded up")
 STORED = Cost(1.9, "B per kept count", f"{_POPULATION}: zstd of 32-bit genes and counts")
-PROCESS = Cost(0.85 * 2.0**30, "B", f"{_POPULATION}: interpreter, libraries, world model, one chunk at work")
+PROCESS = Cost(0.95 * 2.0**30, "B", f"{_POPULATION}: interpreter, libraries, world model, one chunk at work")
 SHARD = Cost(8.0 * 2.0**28, "B", f"{_POPULATION}: shards that are compressed while a commit is written, at most")
 NAMED = Cost(400.0, "B per cell of a commit", f"{_POPULATION}: its name as text and the table of its columns")
-WRITTEN = Cost(8.0, "B per kept count of a commit", "32-bit gene and 32-bit count, while few of them are written")
+WRITTEN = Cost(16.0, "B per kept count of a commit", f"{_POPULATION}: 32-bit genes and counts, and their copies")
 
 COSTS = {
     "a founder is drawn": SEED,

@@ -123,10 +123,11 @@ def _flush(
         return place, []
     where = np.concatenate([part for part, _ in waiting])
     what = np.concatenate([part for _, part in waiting])
+    waiting.clear()  # a shard is large: what is joined need not wait in pieces, too
     if n:
         columns[place : place + n] = where[:n]
         data[place : place + n] = what[:n]
-    return place + n, [(where[n:], what[n:])]
+    return place + n, [(where[n:].copy(), what[n:].copy())]  # copies: a view would keep the whole shard
 
 
 def load_csr_rows(group: zarr.Group, first: int, last: int) -> tuple[NDArray[Any], ...]:
