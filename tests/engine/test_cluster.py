@@ -44,7 +44,7 @@ def test_twice_the_cells_take_twice_of_everything() -> None:
 
 def test_less_time_takes_more_machines_until_it_is_kept() -> None:
     slow, fast = needs(within=24.0), needs(within=0.5)
-    assert fast.for_time == pytest.approx(48 * slow.for_time, rel=0.05)
+    assert 48 * (slow.for_time - 1) < fast.for_time <= 48 * slow.for_time  # whole machines
     assert fast.for_memory == slow.for_memory
     assert fast.wall_hours <= 0.5
     assert slow.machines == slow.for_memory
