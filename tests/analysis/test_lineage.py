@@ -43,7 +43,14 @@ class Written(Run):
     def lineage(self, replicate: int = 0, compartment: str | None = None) -> pd.DataFrame:
         return TABLE
 
-    def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> ad.AnnData:
+    def cells(
+        self,
+        time: float | str | None = None,
+        replicate: int = 0,
+        compartment: str | None = None,
+        *,
+        lazy: bool = False,
+    ) -> ad.AnnData:
         return {
             0.0: living([0, 1, 2]),
             1.0: living([1, 2, 10, 11]),

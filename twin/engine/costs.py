@@ -39,9 +39,9 @@ ENTRY = Cost(4.0, "B per expressed gene of a cell", "16-bit gene and 16-bit leve
 CELL = Cost(250.0, "B per cell", "dense columns without z and doses: the sum of state/cells.py, rounded up")
 STORED = Cost(1.9, "B per kept count", f"{_POPULATION}: zstd of 32-bit genes and counts")
 PROCESS = Cost(0.95 * 2.0**30, "B", f"{_POPULATION}: interpreter, libraries, world model, one chunk at work")
-SHARD = Cost(8.0 * 2.0**28, "B", f"{_POPULATION}: shards that are compressed while a commit is written, at most")
+SHARD = Cost(0.8 * 2.0**30, "B", f"{_POPULATION}: two shards that are compressed while a commit is written, at most")
 NAMED = Cost(400.0, "B per cell of a commit", f"{_POPULATION}: its name as text and the table of its columns")
-WRITTEN = Cost(16.0, "B per kept count of a commit", f"{_POPULATION}: 32-bit genes and counts, and their copies")
+WRITTEN = Cost(12.0, "B per kept count of a commit", f"{_POPULATION}: the same where the counts fill no shard")
 
 COSTS = {
     "a founder is drawn": SEED,

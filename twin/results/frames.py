@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 import zarr
 from anndata.experimental import write_dispatched
-from dask import delayed
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from twin.kernels.contacts import contact_areas
