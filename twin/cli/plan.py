@@ -24,7 +24,7 @@ def plan(
     """Print what running FILE at another size would need: machines, storage, traffic, time; and how that is known."""
     from math import inf, isfinite, prod
 
-    from twin.engine.cluster import Machine, describe, needs_of
+    from twin.engine.scale import Machine, describe, needs_of
     from twin.engine.plan import check_file
     from twin.units import quantity
 

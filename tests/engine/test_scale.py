@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from twin.engine import costs, estimate
-from twin.engine.cluster import Machine, Needs, describe, needs_of
+from twin.engine.scale import Machine, Needs, describe, needs_of
 from twin.engine.estimate import Load
 from twin.errors import InputError
 
