@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from twin.engine import costs, estimate
-from twin.engine.scale import Machine, Needs, describe, needs_of
 from twin.engine.estimate import Load
+from twin.engine.scale import Machine, Needs, describe, needs_of
 from twin.errors import InputError
 
 LOAD = Load(

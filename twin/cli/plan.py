@@ -24,8 +24,8 @@ def plan(
     """Print what running FILE at another size would need: machines, storage, traffic, time; and how that is known."""
     from math import inf, isfinite, prod
 
-    from twin.engine.scale import Machine, describe, needs_of
     from twin.engine.plan import check_file
+    from twin.engine.scale import Machine, describe, needs_of
     from twin.units import quantity
 
     machine = Machine(cores, memory_gib)
