@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from twin.kernels.blocks import Crew
 from twin.kernels.random import Streams
 from twin.model.contract import Condition, WorldModel
 from twin.scenario.behaviours import NO_BEHAVIOURS, Behaviours
@@ -31,6 +32,8 @@ from twin.state.fields import Grid, Substances
 from twin.units import PositiveHours
 
 Float = NDArray[np.float64]
+
+ALONE = Crew(1)
 
 
 class Phase(IntEnum):
@@ -171,6 +174,7 @@ class View:
     names : categories of the coded columns (`names["cell_type"][code]`).
     perturbations : columns of `dose` and `time_since`.
     context : (type,) index of each cell type among the model's contexts.
+    crew : threads for work that falls into pieces; no result may depend on how many there are.
     """
 
     compartment: str
@@ -190,6 +194,7 @@ class View:
     clamp: sp.csr_array
     contacts: sp.csr_array
     behaviours: Behaviours = NO_BEHAVIOURS
+    crew: Crew = ALONE
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a port's array by its name; a rate is the join of all contributions."""

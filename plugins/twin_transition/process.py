@@ -5,11 +5,13 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from pydantic import Field
 
-from twin.model.contract import WorldModel
+from twin.model.contract import Condition, Counts, WorldModel
 from twin.process import (
     ALIVE,
+    ALONE,
     CLAMP,
     DEPTH,
     DOSE,
@@ -72,24 +74,31 @@ class Transition(Process):
         return text
 
     def step(self, view: View, dt: float) -> Iterator[Update]:
-        """Yield each chunk's new counts and z as soon as they are drawn."""
+        """Yield each chunk's new counts and z, in order, as soon as they are drawn."""
         kappa = self.kappa if self.kappa is not None else view.model.kappa()
         everybody = view.condition()
-        z = view["z"]
-        for rows in view.expression.slices():
-            counts = view.expression.counts(rows, view.ids)
-            condition = everybody.rows(rows)
-            alive = np.flatnonzero(view["alive"][rows])
-            if len(alive) == len(counts.indptr) - 1:
-                new, new_z = view.model.transition(counts, z[rows], condition, dt, kappa, view.streams)
-            else:
-                some, some_z = view.model.transition(
-                    counts[alive], z[rows][alive], condition.rows(alive), dt, kappa, view.streams
-                )
-                dead = np.flatnonzero(~view["alive"][rows])
-                order = np.argsort(np.concatenate([alive, dead]))
-                new = sp.vstack([some, counts[dead]], format="csr")[order]
-                new_z = z[rows].copy()
-                new_z[alive] = some_z
-            yield Set(EXPRESSION, new, rows)
-            yield Set(LATENT, new_z, rows)
+        rows_of = list(view.expression.slices())
+
+        def moved(rows: slice) -> tuple[slice, Counts, NDArray[np.float32]]:
+            return rows, *_moved(view, rows, everybody.rows(rows), dt, kappa)
+
+        crew = view.crew if view.model.shares_threads else ALONE
+        for rows, counts, z in crew.in_order(moved, rows_of):
+            yield Set(EXPRESSION, counts, rows)
+            yield Set(LATENT, z, rows)
+
+
+def _moved(
+    view: View, rows: slice, condition: Condition, dt: float, kappa: float
+) -> tuple[Counts, NDArray[np.float32]]:
+    """Return counts and z of one chunk after `dt` hours; the dead keep theirs."""
+    counts, z = view.expression.counts(rows, view.ids), view["z"][rows]
+    alive = view["alive"][rows]
+    if alive.all():
+        return view.model.transition(counts, z, condition, dt, kappa, view.streams)
+    living, dead = np.flatnonzero(alive), np.flatnonzero(~alive)
+    some, some_z = view.model.transition(counts[living], z[living], condition.rows(living), dt, kappa, view.streams)
+    order = np.argsort(np.concatenate([living, dead]))
+    new_z = z.copy()
+    new_z[living] = some_z
+    return sp.vstack([some, counts[dead]], format="csr")[order], new_z

@@ -53,6 +53,8 @@ class Written(Run):
         compartment: str | None = None,
         branch: str | None = None,
         point: Point = None,
+        *,
+        lazy: bool = False,
     ) -> ad.AnnData:
         return {
             0.0: living([0, 1, 2]),

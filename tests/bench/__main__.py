@@ -13,6 +13,7 @@ from tests.bench.bench_commands import bench_demo, bench_help
 from tests.bench.bench_fields import bench_fields
 from tests.bench.bench_mechanics import bench_mechanics
 from tests.bench.bench_model import bench_model
+from tests.bench.bench_population import bench_population
 from tests.bench.bench_tissue import bench_tissue
 from tests.bench.bench_workers import bench_overhead, bench_workers
 
@@ -35,6 +36,7 @@ def main() -> None:
     if not options.quick:
         rates |= bench_tissue()
         rates |= bench_workers() | bench_overhead()
+        rates |= bench_population((2_000, 10_000))
         rates |= bench_demo()
     width = max(map(len, rates))
     for name, value in rates.items():

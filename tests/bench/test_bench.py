@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.bench_population import run_population, soak
 from tests.bench.bench_tissue import run_ball
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +46,20 @@ def test_the_ball_of_the_comparison_lands_where_physicell_has_it() -> None:
     # voxel nearer than ours
     assert ball["oxygen_min"] == pytest.approx(16.4, abs=0.2)
     assert ball["oxygen_mean"] == pytest.approx(33.8, abs=0.4)
+
+
+@pytest.mark.slow
+def test_a_tissue_is_made_moved_stored_and_read_back(tmp_path: Path) -> None:
+    row = run_population(600, 2, tmp_path)  # asserts that what is read is what was written
+    assert 900 < row["genes a cell"] < 1_200
+    assert row["peak memory: GiB"] < 2
+
+
+@pytest.mark.slow
+def test_a_minute_of_ticks_leaves_memory_and_open_files_as_they_were(tmp_path: Path) -> None:
+    told = list(soak(600, 1.0, tmp_path))
+    assert len(told) >= 6
+    warm = told[len(told) // 3 :]
+    memory, files = [m for _, m, _ in warm], [f for _, _, f in warm]
+    assert max(memory) < 1.05 * memory[0]
+    assert max(files) <= files[0]

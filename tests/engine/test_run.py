@@ -80,6 +80,13 @@ def test_one_and_two_workers_give_one_store(one: Run, tmp_path: Path) -> None:
     assert differences(one.path, two.path) == []
 
 
+@pytest.mark.parametrize("workers", [2, 4])
+def test_the_chunks_of_one_tissue_are_shared_by_workers_and_the_store_is_the_same(workers: int, tmp_path: Path) -> None:
+    alone = run_tiny(tmp_path / "alone", ("duration=1 h",))
+    shared = run_tiny(tmp_path / "shared", ("duration=1 h",), workers=workers)
+    assert differences(alone.path, shared.path) == []
+
+
 def test_a_run_that_was_cut_off_ends_as_one_that_was_not(one: Run, tmp_path: Path) -> None:
     loaded, plan = check_file(write_tiny(tmp_path), REPLICATES)
     plans = ready(loaded)

@@ -11,14 +11,18 @@ import scipy.sparse as sp
 
 from tests.engine.tiny import write_tiny
 from twin.analysis.summary import report
+from twin.engine import seeding
 from twin.engine.expand import expand
 from twin.engine.identity import record_of
+from twin.engine.loop import advance
 from twin.engine.observe import layout_of, references_of
 from twin.engine.plan import check_file
-from twin.engine.seeding import check_places, place_cells
+from twin.engine.seeding import check_places, place_cells, seed_body
 from twin.engine.segments import jobs_of, segment
 from twin.engine.world import World, build_world
 from twin.errors import InputError, ScenarioError
+from twin.kernels.blocks import Crew
+from twin.kernels.curve import mean_step
 from twin.kernels.random import Streams
 from twin.model.files import embedded
 from twin.results import create_run, open_run
@@ -238,3 +242,35 @@ def test_a_tissue_without_cells_is_a_field_alone(tmp_path: Path) -> None:
     text = report(run.path)
     assert "patch: no cells" in text
     assert "nan" not in text
+
+
+def test_the_order_of_rows_changes_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(tmp_path, ("signalling.secretion=[]",))
+    plain = seed_body(world, 0)
+    monkeypatch.setattr(seeding, "LEAST_ORDERED", 2)
+    ordered = seed_body(world, 0)
+    a, b = (body.compartments["patch"] for body in (plain, ordered))
+    assert mean_step(b.cells.position) < mean_step(a.cells.position)
+    for _ in range(2):  # founders, then a tick on
+        rows = np.argsort(b.cells.id)
+        np.testing.assert_array_equal(a.cells.id, b.cells.id[rows])
+        for name, values in a.cells.arrays().items():
+            np.testing.assert_array_equal(values, b.cells.arrays()[name][rows], err_msg=name)
+        counts = [tissue.expression.to_counts(tissue.cells.id).toarray() for tissue in (a, b)]
+        np.testing.assert_array_equal(counts[0], counts[1][rows])
+        advance(world, plain, 0)
+        advance(world, ordered, 0)
+
+
+def test_chunks_are_drawn_alike_by_any_number_of_threads(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    with Crew(3) as crew:
+        alone, shared = seed_body(world, 0), seed_body(world, 0, crew)
+        for _ in range(2):
+            a, b = (body.compartments["patch"] for body in (alone, shared))
+            for one, other in zip(a.expression.chunks, b.expression.chunks, strict=True):
+                np.testing.assert_array_equal(one.gene, other.gene)
+                np.testing.assert_array_equal(one.token, other.token)
+            np.testing.assert_array_equal(a.cells.z, b.cells.z)
+            advance(world, alone, 0)
+            advance(world, shared, 0, crew)

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from tests.results.bodies import body
 from twin.engine.apply import Pending, apply_structure, apply_updates, joined_rate
+from twin.kernels.curve import mean_step
 from twin.kernels.random import Streams, daughter_ids
 from twin.process import POSITION, SOURCE, Add, Port, Rate, Structure
+from twin.state import locality
 from twin.state.body import Compartment
 
 HAZARD = Port("hazard", ("cell",), "1/h")
@@ -127,3 +129,30 @@ def test_increments_are_summed() -> None:
     push = np.ones_like(before)
     apply_updates(home, "p", [Add(POSITION, push), Add(POSITION, 2 * push)], Pending())
     np.testing.assert_allclose(home.cells.position, before + 3)
+
+
+def test_rows_that_no_longer_follow_space_are_put_in_order_and_nothing_else_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain, ordered = tissue(), tissue()
+    for home in (plain, ordered):
+        rates = [Rate(HAZARD, home.cells.id.astype(np.float64)), Rate(SOURCE, np.ones_like(home.concentration))]
+        apply_updates(home, "p", rates, Pending())
+    divide(plain, [3, 5], die=[0])
+    monkeypatch.setattr(locality, "LEAST_ORDERED", 2)
+    monkeypatch.setattr(locality, "SCATTERED", 0.0)
+    divide(ordered, [3, 5], die=[0])
+    assert mean_step(ordered.cells.position) < mean_step(plain.cells.position)
+    monkeypatch.setattr(locality, "SCATTERED", 1.5)
+    assert locality.is_scattered(plain)
+    assert not locality.is_scattered(ordered)
+    a, b = np.argsort(plain.cells.id), np.argsort(ordered.cells.id)
+    for name, values in plain.cells.arrays().items():
+        np.testing.assert_array_equal(values[a], ordered.cells.arrays()[name][b])
+    counts = [home.expression.to_counts(home.cells.id).toarray() for home in (plain, ordered)]
+    np.testing.assert_array_equal(counts[0][a], counts[1][b])
+    contacts = [home.contacts.toarray() for home in (plain, ordered)]
+    np.testing.assert_array_equal(contacts[0][np.ix_(a, a)], contacts[1][np.ix_(b, b)])
+    np.testing.assert_array_equal(plain.cells.clamp.toarray()[a], ordered.cells.clamp.toarray()[b])
+    hazards = [joined_rate(home, HAZARD, (home.cells.n,)) for home in (plain, ordered)]
+    np.testing.assert_array_equal(hazards[0][a], hazards[1][b])

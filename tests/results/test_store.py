@@ -26,7 +26,7 @@ from tests.results.bodies import (
     writer,
 )
 from twin.errors import InputError
-from twin.results import Ensemble, TrajectoryWriter, create_run
+from twin.results import Ensemble, TrajectoryWriter, create_run, differences, frames, waiting
 from twin.results.layout import Readout, ReadoutLayout
 from twin.state.body import Body
 
@@ -63,6 +63,20 @@ def test_cells_come_back_as_they_were(run: Path, tick: int) -> None:
     np.testing.assert_array_equal(got.obs["time_since_TNF_LTA"], want.cells.time_since[:, 1])
     assert set(got.obs["tick"]) == {tick}
     assert got.uns["twin"]["time"] == tick * TICK
+
+
+def test_counts_can_stay_on_the_disk(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "LAZY_ROWS", 7)
+    whole, lazy = (
+        twin.open_run(run).cells(compartment="tissue"),
+        twin.open_run(run).cells(compartment="tissue", lazy=True),
+    )
+    assert lazy.X.numblocks[0] == -(-whole.n_obs // 7)
+    np.testing.assert_array_equal(lazy.X.compute().toarray(), whole.X.toarray())
+    np.testing.assert_array_equal(lazy[5:20].to_memory().X.toarray(), whole.X[5:20].toarray())
+    assert lazy.obs.equals(whole.obs)
+    empty = twin.open_run(run).cells(compartment="pool", lazy=True)
+    assert empty.X.shape == (empty.n_obs, len(GENES))
 
 
 def test_the_run_tells_how_far_it_is(run: Path) -> None:
@@ -306,6 +320,19 @@ def test_a_frame_is_safe_from_what_happens_next(tmp_path: Path) -> None:
     np.testing.assert_array_equal(got.obs["dose_IFNB1"], want.cells.dose[:, 0])
     assert got.obsp["contacts"].max() == 1
     assert (twin.open_run(run).fields(compartment="tissue")["concentration"] >= 0).all()
+
+
+def test_where_counts_wait_for_their_commit_does_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, most in (("memory", 2**30), ("disk", 0)):
+        monkeypatch.setattr(waiting, "WAITING_BYTES", most)
+        at = writer(new_run(tmp_path / name))
+        now = body()
+        at.frame(now)
+        files = list(tmp_path.glob(f"{name}/trajectories/0000/.*.counts.partial"))
+        assert len(files) == (2 if name == "disk" else 0)
+        write_ticks(at, 1, 3)
+    assert differences(tmp_path / "memory", tmp_path / "disk") == []
+    assert not list(tmp_path.glob("disk/trajectories/0000/.*"))
 
 
 def test_a_run_is_not_made_over_something_else(tmp_path: Path) -> None:

@@ -76,8 +76,6 @@ def carry_out(
         for note in (*plans.futures.describe(), *(f"note: {note}" for note in plans.world.notes)):
             typer.echo(f"  {note}")
         _tell_assumptions(file, plan.assumptions)
-        if workers > len(ensemble.trajectories) and scheduler is None:
-            typer.echo(f"{len(ensemble.trajectories)} of {workers} workers used: each takes whole trajectories")
     again = ["twin", "run", str(file), "--out", str(out), *(w for s in sets for w in ("--set", s))]
     again += ["--scheduler", scheduler] if scheduler is not None else []
     again += ["--extend" if extend else "--resume"]

@@ -10,6 +10,7 @@ COMMANDS = {
     "status": ("twin.cli.status:status", "Say how far a run is, trajectory by trajectory, and how it goes on."),
     "check": ("twin.cli.check:check", "Say whether a scenario can be run, and what is wrong with it."),
     "explain": ("twin.cli.explain:explain", "Print the plan: who runs when, on what assumptions, at what cost."),
+    "plan": ("twin.cli.plan:plan", "Print what a cluster would need for a tissue of any size."),
     "import": (
         "twin.cli.import_:import_",
         "Turn a project of PhysiCell into a scenario, with a report of what came along.",

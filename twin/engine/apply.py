@@ -24,8 +24,9 @@ from twin.process import (
     Structure,
     Update,
 )
-from twin.state.body import Compartment
+from twin.state.body import Compartment, reindexed
 from twin.state.expression import Expression
+from twin.state.locality import is_scattered, put_in_order
 
 Float = NDArray[np.float64]
 
@@ -118,7 +119,7 @@ def _check_fit(home: Compartment, process: str, update: Update, axes: Mapping[st
         raise RunError(f"plugin {process!r} gives {type(update).__name__} of {port!r}, which {what}")
     wanted = _shape_of(home, update.port, process, axes)
     if isinstance(update, Set) and update.rows is not None:
-        if port == EXPRESSION.name and update.rows not in home.expression.slices():
+        if port == EXPRESSION.name and not home.expression.has_chunk(update.rows):
             raise RunError(f"plugin {process!r} sets {update.rows} of {port!r}, which is none of its chunks")
         wanted = (len(range(*update.rows.indices(n))), *wanted[1:])
     _same_shape(process, port, wanted, np.shape(update.value))
@@ -184,7 +185,8 @@ def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Str
 
     A cell that several processes touch dies rather than divides, and divides once. A mother gives way to two
     daughters: ids hashed from (mother, tick, sibling), halves of her volume and depth, her transcripts dealt out
-    between them one by one, her z, clamps and sensitivity inherited; plugins' columns as they declare.
+    between them one by one, her z, clamps and sensitivity inherited; plugins' columns as they declare. In a large
+    tissue rows that no longer follow space are put in order (`twin.state.locality`).
     """
     if not pending.structures:
         return
@@ -212,7 +214,7 @@ def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Str
     rows = np.concatenate([keep, mothers, mothers])
     old_ids = cells.id.copy()
     home.expression = _dealt(home, keep, mothers, old_ids, streams)
-    home.rates = {port: {p: _reindexed(value, rows) for p, value in by.items()} for port, by in home.rates.items()}
+    home.rates = {port: {p: reindexed(value, rows) for p, value in by.items()} for port, by in home.rates.items()}
     new = cells.take(rows)
     n_keep, n_mothers = len(keep), len(mothers)
     for sibling in (0, 1):
@@ -236,16 +238,17 @@ def apply_structure(home: Compartment, pending: Pending, tick: int, streams: Str
     home.cells = new
     bridge = home.contacts.tocsr()[rows][:, rows]
     home.contacts = sp.csr_array(bridge)
+    if is_scattered(home):
+        put_in_order(home)
 
 
 def _dealt(
     home: Compartment, keep: NDArray[np.intp], mothers: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams
 ) -> Expression:
     """Return the expression of the kept cells, then of the first, then of the second daughters."""
-    kept = home.expression.rebuild(keep)
     if len(mothers) == 0:
-        return kept
-    counts = home.expression.to_counts(ids)[mothers]
+        return home.expression.rebuild(keep)
+    counts = home.expression.rows(mothers, ids)
     owner = np.repeat(ids[mothers], np.diff(counts.indptr))
     u = streams.stream("deal transcripts").uniform_at(owner, counts.indices.astype(np.uint64))
     first = _binomial_half(counts.data.astype(np.int64), u)
@@ -256,7 +259,7 @@ def _dealt(
         part.eliminate_zeros()
         part.sort_indices()
         parts.append(Expression.from_counts(part, home.expression.chunk_size))
-    return kept.rebuild(np.arange(len(keep), dtype=np.intp), parts)
+    return home.expression.rebuild(keep, parts)
 
 
 def _binomial_half(n: NDArray[np.int64], u: Float) -> NDArray[np.int64]:
@@ -273,8 +276,3 @@ def _directions(
     given = [axis[int(row)] for row in mothers]
     chosen = [random[i] if g is None else g for i, g in enumerate(given)]
     return np.asarray(chosen, dtype=np.float64).reshape(len(mothers), 3)
-
-
-def _reindexed(value: Float, rows: NDArray[np.intp]) -> Float:
-    """Return a rate's contribution for the new rows; a field's is left alone."""
-    return value if value.ndim == 4 else value[rows]

@@ -99,7 +99,11 @@ def _cost(plan: "Plan") -> list[str]:
     limit = plan.scenario.execution.memory_limit_gib
     minutes = plan.expected_seconds / 60
     each = " a replicate" if plan.scenario.replicates > 1 else ""
+    parts = estimate.parts_of(plan.load)
+    most = max(parts, key=lambda name: parts[name])
     return [
-        f"memory: about {plan.memory_bytes / estimate.GIB:.1f} GiB (limit {limit:g} GiB)",
-        f"time: about {minutes:.1f} min{each} on one core",
+        f"memory: about {plan.memory_bytes / estimate.GIB:.1f} GiB (limit {limit:g} GiB), of which "
+        f"{plan.load.counts_bytes / estimate.GIB:.1f} for counts: {plan.load.expressed:,.0f} genes a cell",
+        f"time: about {minutes:.1f} min{each} on one core, {parts[most] / plan.expected_seconds:.0%} of it for {most}; "
+        "more --workers than trajectories share the cells of each",
     ]

@@ -9,8 +9,9 @@ from twin.engine.observe import References, kept_ticks, observe_body, observed_t
 from twin.engine.view import view_of
 from twin.engine.world import World
 from twin.errors import RunError
+from twin.kernels.blocks import Crew
 from twin.kernels.random import Streams
-from twin.process import Process, Update
+from twin.process import ALONE, Process, Update
 from twin.results import TrajectoryWriter
 from twin.scenario.timeline import whole_ticks
 from twin.state.body import Body, Compartment
@@ -44,11 +45,13 @@ class Progress:
     trajectory: str = ""
 
 
-def advance(world: World, body: Body, replicate: int) -> None:
+def advance(world: World, body: Body, replicate: int, crew: Crew = ALONE) -> None:
     """Take a body one tick on, in place.
 
     Processes run one after another in the plan's order; each sees what the ones before it left. Births and
     deaths wait for the end of the tick.
+
+    crew : threads that a process may spread its chunks over; the result does not depend on them.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def advance(world: World, body: Body, replicate: int) -> None:
         if body.tick % ticks:
             continue
         for home in body.compartments.values():
-            updates = declared(name, process, _step(world, home, name, process, body.tick, replicate))
+            updates = declared(name, process, _step(world, home, name, process, body.tick, replicate, crew))
             apply_updates(home, name, updates, pending[home.name], axes)
     streams = Streams(world.scenario.seed, replicate, body.tick)
     for home in body.compartments.values():
@@ -70,10 +73,12 @@ def advance(world: World, body: Body, replicate: int) -> None:
     body.tick += 1
 
 
-def _step(world: World, home: Compartment, name: str, process: Process, tick: int, replicate: int) -> Iterator[Update]:
+def _step(
+    world: World, home: Compartment, name: str, process: Process, tick: int, replicate: int, crew: Crew
+) -> Iterator[Update]:
     """Yield what a process gives; this is where foreign code is called, and where its errors get its name."""
     hours = world.scenario.tick
-    view = view_of(world, home, process, tick, replicate)
+    view = view_of(world, home, process, tick, replicate, crew)
     try:
         yield from process.step(view, ticks_of(process, hours) * hours)
     except _BROKEN as error:
@@ -95,6 +100,7 @@ def run_segment(
     until: int,
     references: References | None,
     on_progress: Callable[[Progress], None] | None = None,
+    crew: Crew = ALONE,
 ) -> None:
     """Run ticks until `until`, keep what the scenario asks for, and commit.
 
@@ -107,7 +113,7 @@ def run_segment(
     if body.tick == 0:
         _note(world, body, writer, when, keep, references)
     while body.tick < until:
-        advance(world, body, replicate)
+        advance(world, body, replicate, crew)
         _note(world, body, writer, when, keep, references)
         if on_progress is not None:
             rate = (body.tick - first) / max(time.monotonic() - began, 1e-9)

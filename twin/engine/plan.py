@@ -46,8 +46,7 @@ class Plan:
     versions : of Python and the packages that compute.
     plugins : per process, the distribution and version that it comes from.
     model_from : the same of the world model.
-    memory_bytes : peak of one trajectory, estimated.
-    expected_seconds : of one replicate on one core, estimated.
+    load : what a trajectory holds and does.
     """
 
     loaded: LoadedScenario
@@ -61,13 +60,22 @@ class Plan:
     versions: Mapping[str, str]
     plugins: Mapping[str, str]
     model_from: str
-    memory_bytes: float
-    expected_seconds: float
+    load: estimate.Load
 
     @property
     def scenario(self) -> Scenario:
         """The checked document."""
         return self.loaded.scenario
+
+    @property
+    def memory_bytes(self) -> float:
+        """Peak of one trajectory, estimated."""
+        return estimate.memory_bytes(self.load)
+
+    @property
+    def expected_seconds(self) -> float:
+        """Of one replicate on one core, estimated."""
+        return estimate.seconds(self.load)
 
     def describe(self) -> str:
         """Return the plan as text: the answer of `twin explain`."""
@@ -130,14 +138,15 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
             findings.add(("processes", name), message)
         unserved.note(scenario, processes, findings)
     n_cells = _n_cells(scenario, contents)
-    memory = estimate.memory_bytes(scenario, n_cells, model) if model is not None else 0.0
+    load = estimate.load_of(scenario, n_cells, model, processes, every) if model is not None else None
+    memory = 0.0 if load is None else estimate.memory_bytes(load)
     if memory > scenario.execution.memory_limit_gib * estimate.GIB:
         findings.add(
             ("execution", "memory_limit_gib"),
             f"about {memory / estimate.GIB:.1f} GiB are needed, the limit is "
             f"{scenario.execution.memory_limit_gib:g}; take fewer cells, commit more often, or raise it",
         )
-    if findings.faults or model is None or whole is None:
+    if findings.faults or model is None or whole is None or load is None:
         raise loaded.error(findings.faults)
     return Plan(
         loaded=loaded,
@@ -151,8 +160,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         versions=versions(),
         plugins={name: _brought_by(registry.PLUGINS, "plugin", name) for name in ordered},
         model_from=_model_from(scenario),
-        memory_bytes=memory,
-        expected_seconds=estimate.seconds(scenario, n_cells, *_steps_per_tick(processes, every, model)),
+        load=load,
     )
 
 
@@ -248,15 +256,6 @@ def _every(name: str, process: Process, findings: checks.Findings) -> int:
     except ValueError as error:
         findings.add(("processes", name, "interval"), str(error).removeprefix("interval: "))
         return 1
-
-
-def _steps_per_tick(
-    processes: Mapping[str, Process], every: Mapping[str, int], model: WorldModel
-) -> tuple[float, float]:
-    """Return how many transitions of transcriptomes, and how many other steps, a tick has on average."""
-    share = {name: 1 / every[name] for name in processes}
-    moves = {name for name, p in processes.items() if p.phase == Phase.TRANSITION and model.genes and model.turns_over}
-    return sum(share[name] for name in moves), sum(share[name] for name in processes if name not in moves)
 
 
 def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, int]:

@@ -9,14 +9,18 @@ from twin.data.counts import onto_axis
 from twin.engine.places import packed_places
 from twin.engine.world import CODED, UNKNOWN, World, composed
 from twin.errors import InputError
+from twin.kernels.blocks import Crew
+from twin.kernels.curve import curve_order
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
+from twin.process import ALONE
 from twin.scenario.schema import CellSource, Compartment, MeasuredCells, TableCells
 from twin.state.body import Body
 from twin.state.body import Compartment as Tissue
 from twin.state.cells import Cells, Column
-from twin.state.expression import Expression
+from twin.state.expression import Chunk, Expression, pack
 from twin.state.fields import Grid
+from twin.state.locality import LEAST_ORDERED
 
 Float = NDArray[np.float64]
 
@@ -24,8 +28,10 @@ DEFAULT_RADIUS = 5.0  # µm; our choice, between a lymphocyte (4) and a monocyte
 MOST_TRIED = 64  # replicates whose places are tried before a run; our choice
 
 
-def seed_body(world: World, replicate: int) -> Body:
+def seed_body(world: World, replicate: int, crew: Crew = ALONE) -> Body:
     """Return the state at tick 0; two replicates differ in every random number, but hold the same measured cells.
+
+    crew : threads that share the chunks; the result does not depend on them.
 
     Raises
     ------
@@ -37,7 +43,7 @@ def seed_body(world: World, replicate: int) -> Body:
     compartments: dict[str, Tissue] = {}
     first_id = 0
     for name, document in world.scenario.compartments.items():
-        tissue = _seed_tissue(world, name, document, streams, first_id)
+        tissue = _seed_tissue(world, name, document, streams, first_id, crew)
         compartments[name] = tissue
         network.add_node(name, organ=document.organ)
         first_id += tissue.cells.n
@@ -99,18 +105,22 @@ def place_cells(
     return order, code[order], radius[order], position[order]
 
 
-def _seed_tissue(world: World, name: str, document: Compartment, streams: Streams, first_id: int) -> Tissue:
+def _seed_tissue(world: World, name: str, document: Compartment, streams: Streams, first_id: int, crew: Crew) -> Tissue:
     grid, source = grid_of(document), document.cells
     order, code, radius, position = place_cells(world, name, document, streams)
     n = len(code)
-    ids = np.arange(first_id, first_id + n, dtype=np.uint64)
+    if n >= LEAST_ORDERED:
+        along = curve_order(position)  # ids stay those of the order along the box
+        order, code, radius, position = order[along], code[along], radius[along], position[along]
+    else:
+        along = np.arange(n)
+    ids = (first_id + along).astype(np.uint64)
     n_pert, genes = len(world.perturbations), len(world.model.genes)
     spread = np.exp(source.ec50_spread * streams.stream("ec50").normal(ids, 1)[:, 0])
     coded = {what: np.zeros(n, np.int16) for what in CODED[1:]}
     if isinstance(source, MeasuredCells):
         raw, _ = onto_axis(world.measured[name], world.model.genes)
-        counts = raw[order]
-        depth = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
+        depth = np.maximum(np.asarray(raw.sum(axis=1), dtype=np.float64).ravel()[order], 1.0)
         for what in CODED[1:]:
             if world.names[name][what] != (UNKNOWN,):
                 coded[what] = _codes(world.measured[name].column(what), world.names[name][what])[order].astype(np.int16)
@@ -124,10 +134,22 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
         np.full((n, n_pert), np.nan),
         spread,
     )
-    if isinstance(source, MeasuredCells):
-        z = world.model.encode(counts, condition)
-    else:
-        counts, z = world.model.sample(condition, streams)
+    expression = Expression(genes, world.scenario.execution.chunk)
+
+    def made(rows: slice) -> tuple[Chunk, NDArray[np.float32]]:
+        some = condition.rows(rows)
+        if isinstance(source, MeasuredCells):
+            counts = raw[order[rows]]
+            return pack(counts), world.model.encode(counts, some)
+        counts, latent = world.model.sample(some, streams)
+        return pack(counts), latent
+
+    z = np.zeros((n, world.model.latent_size), np.float32)
+    spread_over = crew if world.model.shares_threads else ALONE
+    pieces = slices(n, expression.chunk_size)
+    for rows, (chunk, latent) in zip(pieces, spread_over.in_order(made, pieces), strict=True):
+        expression.chunks.append(chunk)  # chunk by chunk: all counts at once would be three times as large
+        z[rows] = latent
     groups: nx.DiGraph[int] = nx.DiGraph()
     groups.add_node(0, name=document.organ, kind="organ")
     groups.add_node(1, name=name, kind="tissue")
@@ -158,12 +180,17 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
     return Tissue(
         name,
         cells,
-        Expression.from_counts(counts, world.scenario.execution.chunk),
+        expression,
         grid,
         fields.copy(),
         sp.csr_array((n, n), dtype=np.float64),
         groups,
     )
+
+
+def slices(n: int, size: int) -> list[slice]:
+    """Return the rows of each chunk of `size` cells, of `n` cells."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _codes(values: NDArray[np.str_], categories: tuple[str, ...]) -> NDArray[np.intp]:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path
@@ -20,6 +21,7 @@ from twin.engine.plan import compile_plan
 from twin.engine.seeding import seed_body
 from twin.engine.world import World, build_world
 from twin.errors import RunError
+from twin.kernels.blocks import Crew
 from twin.results import Ensemble, Trajectory, TrajectoryWriter, load_state, save_state
 from twin.results.commits import load_commits
 from twin.results.layout import fork_of, state_name, trajectory_of
@@ -66,15 +68,18 @@ def segment(
     job: Job,
     until: int,
     on_progress: Callable[[Progress], None] | None = None,
+    threads: int = 1,
 ) -> int:
     """Take one trajectory of the run in `out` from its last commit to tick `until`, and return that.
 
     Parameters
     ----------
     loaded : the scenario of the whole run.
+    threads : they share the chunks of its cells; the result does not depend on it.
     """
-    threads = torch.get_num_threads()
+    usual = torch.get_num_threads()
     torch.set_num_threads(1)  # a result must not depend on how many cores there are
+    opened = ExitStack()
     try:
         trajectory = job.trajectory
         folder = trajectory_of(out, trajectory.id)
@@ -86,13 +91,14 @@ def segment(
         writer = TrajectoryWriter(
             out, trajectory, world.model.genes, world.perturbations, world.substances.names, world.scenario.tick
         )
+        crew = opened.enter_context(Crew(threads, begin=_alone))
         body = writer.restore()
         if body is None and job.parent is not None:
-            body = adapted(_forked(loaded, out, job.parent, trajectory.fork), world)
+            body = adapted(_forked(loaded, out, job.parent, trajectory.fork, crew), world)
             past = [i for i, tick in enumerate(observed_ticks(world)) if tick <= trajectory.fork]
             writer.inherit(job.parent, past)
         elif body is None:
-            body = seed_body(world, trajectory.replicate)
+            body = seed_body(world, trajectory.replicate, crew)
         else:
             _keep_fork(out, job, body.tick)
 
@@ -101,12 +107,19 @@ def segment(
             on_progress(replace(progress, trajectory=trajectory.id))
 
         told = None if on_progress is None else heard
-        run_segment(world, body, writer, trajectory.replicate, until, _references_of(world, loaded), told)
+        references = _references_of(world, loaded)
+        run_segment(world, body, writer, trajectory.replicate, until, references, told, crew)
         _keep_fork(out, job, until)
         writer.close()
         return until
     finally:
-        torch.set_num_threads(threads)
+        opened.close()
+        torch.set_num_threads(usual)
+
+
+def _alone() -> None:
+    """Prepare a thread that works on a chunk: it is one of many, each for itself."""
+    torch.set_num_threads(1)
 
 
 def world_of(loaded: LoadedScenario, trajectory: Trajectory | None = None) -> World:
@@ -156,15 +169,15 @@ def _filled(n: int, width: int, value: float) -> "np.ndarray[Any, np.dtype[np.fl
     return np.full((n, width) if width else n, value)
 
 
-def _forked(loaded: LoadedScenario, out: Path, parent: Trajectory, tick: int) -> Body:
+def _forked(loaded: LoadedScenario, out: Path, parent: Trajectory, tick: int, crew: Crew) -> Body:
     """Return a trunk's state at a tick; where it was not kept (a branch that came later), it is computed again."""
     file = fork_of(out, parent.id, tick)
     if not file.exists():
         world = world_of(loaded, parent)
         kept = [t for t in range(tick) if fork_of(out, parent.id, t).exists()]
-        body = load_state(fork_of(out, parent.id, kept[-1])) if kept else seed_body(world, parent.replicate)
+        body = load_state(fork_of(out, parent.id, kept[-1])) if kept else seed_body(world, parent.replicate, crew)
         while body.tick < tick:
-            advance(world, body, parent.replicate)
+            advance(world, body, parent.replicate, crew)
         for home in body.compartments.values():
             home.lineage = type(home.lineage)()  # the trunk has written it
         file.parent.mkdir(exist_ok=True)

@@ -128,7 +128,8 @@ def simulate(
     Parameters
     ----------
     prepared : what `ready` gave for this scenario, where it was asked already.
-    workers : processes that share the trajectories, at most one each; the result does not depend on it.
+    workers : processes that share the trajectories, at most one each; where there are fewer trajectories, the rest
+        are threads that share the chunks of each one's cells. The result does not depend on it.
     cluster : a Dask client, address or scheduler file in place of workers of our own.
     resume : go on from the last commits of `out`; scenario, files, model and plugins must be those that it was
         begun with.
@@ -168,9 +169,12 @@ def simulate(
         (out / ERRORS).unlink(missing_ok=True)
         left = _left(out, plans, jobs_of(ensemble))
         if left:
+            threads = 1
             if client is None:
-                client = opened.enter_context(client_of(None, min(workers, len(left)), versions))
-            _carry_out(client, loaded, out, left, versions, on_progress, on_note)
+                processes = min(workers, len(left))
+                threads = workers // processes
+                client = opened.enter_context(client_of(None, processes, versions))
+            _carry_out(client, loaded, out, left, threads, versions, on_progress, on_note)
 
 
 def _check_ids(begun: Run, ensemble: Ensemble) -> None:
@@ -197,6 +201,7 @@ def _carry_out(
     loaded: LoadedScenario,
     out: Path,
     left: Sequence[tuple[Job, list[int]]],
+    threads: int,
     versions: Mapping[str, str],
     on_progress: Callable[[Progress], None] | None,
     on_note: Told | None,
@@ -223,6 +228,7 @@ def _carry_out(
                     job,
                     end,
                     before,
+                    threads,
                     dict(versions),
                     key=f"segment-{run_key}-{job.trajectory.id}-{end:08d}",
                     retries=0,  # a segment that fails fails again; one whose worker is lost is run again anyway
@@ -280,14 +286,20 @@ def _same(loaded: LoadedScenario) -> LoadedScenario:
 
 
 def _task(
-    loaded: LoadedScenario, out: str, job: Job, until: int, before: int | None, versions: Mapping[str, str]
+    loaded: LoadedScenario,
+    out: str,
+    job: Job,
+    until: int,
+    before: int | None,
+    threads: int,
+    versions: Mapping[str, str],
 ) -> int:
     """Run a segment on a worker; `before`, what the segment before it reached, only makes this one wait."""
     other = check_versions(versions)
     if other:
         told = ", ".join(f"{name} {version} (wanted {versions[name]})" for name, version in other.items())
         raise InputError(f"the worker {get_worker().address} has {told}: install the same versions everywhere")
-    return segment(loaded, Path(out), job, until, partial(_report, _Pace()))
+    return segment(loaded, Path(out), job, until, partial(_report, _Pace()), threads)
 
 
 class _Pace:

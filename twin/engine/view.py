@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from twin.engine.apply import joined_rate
 from twin.engine.world import World
+from twin.kernels.blocks import Crew
 from twin.kernels.random import Streams
-from twin.process import CONCENTRATION, CORE_PORTS, Port, Process, View
+from twin.process import ALONE, CONCENTRATION, CORE_PORTS, Port, Process, View
 from twin.state.body import Compartment
 
 
@@ -25,7 +26,7 @@ def rate_ports(world: World) -> dict[str, Port]:
     }
 
 
-def view_of(world: World, home: Compartment, process: Process, tick: int, replicate: int) -> View:
+def view_of(world: World, home: Compartment, process: Process, tick: int, replicate: int, crew: Crew = ALONE) -> View:
     """Return what `process` sees of `home` at the start of its step; arrays cannot be written."""
     scenario = world.scenario
     arrays = {name: _frozen(a) for name, a in home.cells.arrays().items()}
@@ -54,6 +55,7 @@ def view_of(world: World, home: Compartment, process: Process, tick: int, replic
         clamp=home.cells.clamp,
         contacts=home.contacts,
         behaviours=world.behaviours,
+        crew=crew,
     )
 
 

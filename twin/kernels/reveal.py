@@ -16,6 +16,7 @@ _M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _ONE, _S11, _S27, _S30, _S31 = np.uint64(1), np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 _TO_UNIT = 2.0**-53
 N_VALUES = 280
+_ABOVE_ROUNDING = 1.0 + 1e-9  # a bound times this stays one in floating point
 _NEGLIGIBLE = 1e-9  # weight relative to the sum so far at which the falling tail is cut
 
 
@@ -162,6 +163,9 @@ def reveal(
             if exposed:
                 for p in range(n_arms):
                     log_mu += strength[i, p] * effect[p, context[i], j]
+            # P(count > 0) = 1 − exp(−λ0) ≤ λ0 ≤ μ exp(bias): most genes of a cell need no more than this to stay 0
+            if u >= rho * math.exp(log_mu + hurdle_bias[a, j]) * _ABOVE_ROUNDING:
+                continue
             positive = -math.expm1(-_hazard(log_mu, theta[a, j], hurdle_bias[a, j]))
             if u >= rho * positive:
                 continue

@@ -32,6 +32,7 @@ class WorldModel(ABC):
     notes : what a run has to record of it, a sentence each (an EC50 that is a choice, its training data).
     """
 
+    shares_threads: bool = False  # True: several threads may ask it at once
     turns_over: bool = True  # False: nothing ever changes, and its turnover means nothing
     name: str
     genes: tuple[str, ...]

@@ -75,8 +75,9 @@ class Decoder:
         """Return numbers of the assays of these cells' contexts, and which of them each cell's is, (cell,)."""
         assay = self.net.assay.numpy()[context]
         used = np.unique(assay)
-        if self._made is None or not np.isin(used, self._made[0]).all():
-            all_so_far = used if self._made is None else np.union1d(used, self._made[0])
+        made = self._made  # as it is now: another thread may put its own there
+        if made is None or not np.isin(used, made[0]).all():
+            all_so_far = used if made is None else np.union1d(used, made[0])
             used = all_so_far if len(all_so_far) * self.n_genes <= MOST_TABLES else used
             g, rows = self._tables, torch.from_numpy(used)
             with torch.no_grad():
@@ -88,8 +89,8 @@ class Decoder:
                     self.net.level_table(theta).numpy(),
                     self.net.level_value.numpy().astype(np.float64),
                 )
-            self._made = used, heads
-        return np.searchsorted(self._made[0], assay).astype(np.int64), self._made[1]
+            self._made = made = used, heads
+        return np.searchsorted(made[0], assay).astype(np.int64), made[1]
 
     @cached_property
     def _tables(self) -> GeneTables:

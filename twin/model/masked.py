@@ -35,6 +35,8 @@ LATENT_HALF_TIME = 72.0  # h; of z's drift towards its context's prior (days; de
 class MaskedDiffusion(WorldModel):
     """A trained `LatentNetwork` with its gene axis, contexts and treatments."""
 
+    shares_threads = True
+
     def __init__(self, net: LatentNetwork, knowledge: Knowledge, card: ModelCard) -> None:
         self.net = net.eval()
         self.decoder = Decoder(self.net, knowledge.places)

@@ -102,36 +102,27 @@ def save_csr(
     plan = storage((total,), max(index_type.itemsize, dtype.itemsize))
     columns = matrix.create_array("indices", shape=(total,), dtype=index_type, **plan)
     data = matrix.create_array("data", shape=(total,), dtype=dtype, **plan)
-    step = (plan["shards"] or plan["chunks"])[0]
-    place, waiting, held = 0, list[tuple[NDArray[Any], NDArray[Any]]](), 0
+    step = min((plan["shards"] or plan["chunks"])[0], total)  # whole shards: one written twice is read in between
+    where, what = np.empty(step, index_type), np.empty(step, dtype)
+    place = held = 0
     for rows, start in blocks:
-        waiting.append((rows.indices.astype(index_type) + index_type.type(start), rows.data))
-        held += rows.nnz
-        if held >= step:  # whole shards only: a shard written twice is read back in between
-            place, waiting = _flush(columns, data, waiting, place, held - held % step)
-            held %= step
-    place, _ = _flush(columns, data, waiting, place, held)
+        assert place + held + rows.nnz <= total, (place, held, rows.nnz, total)
+        taken = 0
+        while taken < rows.nnz:
+            n = min(step - held, rows.nnz - taken)
+            where[held : held + n] = rows.indices[taken : taken + n]
+            where[held : held + n] += index_type.type(start)
+            what[held : held + n] = rows.data[taken : taken + n]
+            taken, held = taken + n, held + n
+            if held == step:
+                columns[place : place + held], data[place : place + held] = where, what
+                place, held = place + held, 0
+    if held:
+        columns[place : place + held], data[place : place + held] = where[:held], what[:held]
+        place += held
     assert place == total, (place, total)
     array = matrix.create_array("indptr", shape=indptr.shape, dtype=indptr.dtype, **storage_of(indptr))
     array[...] = indptr
-
-
-def _flush(
-    columns: "zarr.Array[Any]",
-    data: "zarr.Array[Any]",
-    waiting: list[tuple[NDArray[Any], NDArray[Any]]],
-    place: int,
-    n: int,
-) -> tuple[int, list[tuple[NDArray[Any], NDArray[Any]]]]:
-    """Write the first `n` waiting entries at `place`; return the place after them and what still waits."""
-    if not waiting:
-        return place, []
-    where = np.concatenate([part for part, _ in waiting])
-    what = np.concatenate([part for _, part in waiting])
-    if n:
-        columns[place : place + n] = where[:n]
-        data[place : place + n] = what[:n]
-    return place + n, [(where[n:], what[n:])]
 
 
 def load_csr_rows(group: zarr.Group, first: int, last: int) -> tuple[NDArray[Any], ...]:

@@ -1,24 +1,30 @@
 """Kept instants as AnnData: what is copied out of a compartment, and how it stands on disk."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import dask.array as da
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import zarr
 from anndata.experimental import write_dispatched
+from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from twin.kernels.contacts import contact_areas
 from twin.results.arrays import load_csr_rows, save_csr, storage_of
+from twin.results.waiting import Waiting, wait
 from twin.state.body import Compartment
-from twin.state.expression import Chunk, unpack
+from twin.state.expression import unpack
 
 MOST_DOSE_COLUMNS = 8  # our choice: with more perturbations, only those that a commit met get columns
+LAZY_ROWS = 4096  # our choice: a few MB of counts that are read together
 CODED = ("cell_type", "donor", "species", "technology")
 PLAIN = ("id", "parent", "group", "radius", "alive", "depth", "ec50_factor")
 UNITS = {
@@ -37,8 +43,7 @@ UNITS = {
 class Snapshot:
     """A compartment at one instant, safe from what the engine does next.
 
-    Dense columns, contacts and concentrations are copies; chunks of counts are the engine's own, for
-    it replaces a chunk and never changes one.
+    Dense columns, contacts and concentrations are copies; counts wait as `twin.results.waiting` says.
 
     time : h.
     """
@@ -47,13 +52,13 @@ class Snapshot:
     time: float
     arrays: dict[str, NDArray[Any]]
     names: Mapping[str, tuple[str, ...]]
-    chunks: tuple[Chunk, ...]
+    counts: Waiting
     contacts: sp.csr_array
     concentration: NDArray[np.float64]
 
     @classmethod
-    def of(cls, compartment: Compartment, tick: int, time: float) -> "Snapshot":
-        """Take one."""
+    def of(cls, compartment: Compartment, tick: int, time: float, file: Path) -> "Snapshot":
+        """Take one; file : where many counts may wait."""
         c = compartment
         assert c.contacts.shape == (c.cells.n, c.cells.n), (c.contacts.shape, c.cells.n)
         assert c.expression.n_cells == c.cells.n, (c.expression.n_cells, c.cells.n)
@@ -63,7 +68,7 @@ class Snapshot:
             time=time,
             arrays=arrays,
             names=dict(c.cells.names),
-            chunks=tuple(c.expression.chunks),
+            counts=wait(c.expression.chunks, file),
             contacts=c.contacts.copy(),
             concentration=c.concentration.copy(),
         )
@@ -103,13 +108,8 @@ def save_frames(
         uns={"twin": json.dumps(record, sort_keys=True)},
     )
     write_elements(group, "/", adata)
-    counts = [np.diff(chunk.indptr) for frame in frames for chunk in frame.chunks]
-    blocks = (
-        (unpack(chunk, len(genes), frame.arrays["id"][first : first + chunk.n_cells]), 0)
-        for frame in frames
-        for first, chunk in _with_first_rows(frame.chunks)
-    )
-    save_csr(group, "X", blocks, len(genes), _joined(counts), np.dtype(np.int32))
+    sizes = _joined([frame.counts.sizes() for frame in frames])
+    save_csr(group, "X", _blocks(frames, len(genes)), len(genes), sizes, np.dtype(np.int32))
     firsts = np.cumsum([0, *(frame.n for frame in frames)])
     touching = ((frame.contacts, int(first)) for frame, first in zip(frames, firsts, strict=False))
     degrees = _joined([np.diff(frame.contacts.indptr) for frame in frames])
@@ -131,7 +131,9 @@ def write_elements(group: zarr.Group, name: str, element: Any) -> None:
         write_dispatched(group, name, element, callback=write)
 
 
-def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, object]) -> ad.AnnData:
+def load_frame(
+    group: zarr.Group, rows: tuple[int, int], about: Mapping[str, object], *, lazy: bool = False
+) -> ad.AnnData:
     """Return the rows of one instant as an AnnData whose obs_names are the cells' ids.
 
     `obsp["contacts"]` is stored, `obsp["contact_area"]` (µm², `twin.kernels.contacts`) follows from places and radii.
@@ -140,6 +142,8 @@ def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, obj
     ----------
     rows : (first, row after the last) of that instant.
     about : what `uns["twin"]` says besides.
+    lazy : leave the counts on the disk: X is then a Dask array of CSR blocks of `LAZY_ROWS` cells, read when they are
+        computed.
     """
     first, last = rows
     record = {**json.loads(str(_element(group, "uns/twin"))), **about}
@@ -153,20 +157,40 @@ def load_frame(group: zarr.Group, rows: tuple[int, int], about: Mapping[str, obj
     if unmet:
         obs = pd.concat([obs, pd.DataFrame(unmet, index=obs.index)], axis=1)
     var = _element(group, "var")
-    data, columns, indptr = load_csr_rows(_group(group, "X"), first, last)
     near, others, starts = load_csr_rows(_group(group, "obsp/contacts"), first, last)
     contacts = sp.csr_matrix((near, others - first, starts), shape=(n, n))
     matrices = {key: np.asarray(values[first:last]) for key, values in _group(group, "obsm").arrays()}
     radius = obs["radius"].to_numpy(dtype=np.float64)
     areas = contact_areas(np.asarray(matrices["spatial"], dtype=np.float64), radius, sp.csr_array(contacts))
     return ad.AnnData(
-        X=sp.csr_matrix((data, columns, indptr), shape=(n, len(var))),
+        X=_lazy_rows(group, first, last, len(var)) if lazy else _rows(group, first, last, len(var)),
         obs=obs,
         var=var,
         obsm=matrices,
         obsp={"contacts": contacts, "contact_area": sp.csr_matrix(areas)},
         uns={"twin": record},
     )
+
+
+def _rows(group: zarr.Group, first: int, last: int, n_genes: int) -> sp.csr_matrix:
+    data, columns, indptr = load_csr_rows(_group(group, "X"), first, last)
+    return sp.csr_matrix((data, columns, indptr), shape=(last - first, n_genes))
+
+
+def _lazy_rows(group: zarr.Group, first: int, last: int, n_genes: int) -> da.Array:
+    """Return the counts of some rows as blocks that are read one by one."""
+    edges = [*(range(first, last, LAZY_ROWS) or [first]), last]
+    blocks = [
+        da.from_delayed(  # type: ignore[no-untyped-call]  # Dask's own
+            delayed(_rows, pure=False)(group, low, high, n_genes),
+            shape=(high - low, n_genes),
+            dtype=np.dtype(np.int32),
+            meta=sp.csr_matrix((0, 0), dtype=np.int32),
+        )
+        for low, high in pairwise(edges)
+    ]
+    joined: da.Array = da.concatenate(blocks)  # type: ignore[no-untyped-call]  # as above
+    return joined
 
 
 def load_genes(group: zarr.Group) -> tuple[str, ...]:
@@ -214,9 +238,13 @@ def _obs(
     return pd.DataFrame(table, index=pd.Index(np.asarray(names, dtype=object))), matrices
 
 
-def _with_first_rows(chunks: Sequence[Chunk]) -> list[tuple[int, Chunk]]:
-    firsts = np.cumsum([0, *(chunk.n_cells for chunk in chunks)])
-    return [(int(first), chunk) for first, chunk in zip(firsts, chunks, strict=False)]
+def _blocks(frames: Sequence[Snapshot], n_genes: int) -> Iterator[tuple[sp.csr_array, int]]:
+    """Yield the counts of all snapshots, chunk by chunk, each with the column at which it begins."""
+    for frame in frames:
+        first = 0
+        for chunk in frame.counts:
+            yield unpack(chunk, n_genes, frame.arrays["id"][first : first + chunk.n_cells]), 0
+            first += chunk.n_cells
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[np.int64]:

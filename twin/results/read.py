@@ -211,6 +211,8 @@ class Run:
         compartment: str | None = None,
         branch: str | None = None,
         point: Point = None,
+        *,
+        lazy: bool = False,
     ) -> ad.AnnData:
         """Return all cells of one compartment at one kept time; obs_names are the cells' ids.
 
@@ -220,6 +222,8 @@ class Run:
         compartment : may be left out where there is only one.
         branch : without it the trunk. Before its fork a branch is its trunk.
         point : a value for each axis of the sweep, like {"dose": 10} or {"dose": "10 U/mL"}.
+        lazy : leave the counts on the disk; X is a Dask array of CSR blocks. `adata[rows].to_memory()` reads only what
+            those rows need.
 
         Raises
         ------
@@ -231,7 +235,7 @@ class Run:
         owner, commit, frame = self._frame_at(time, trajectory)
         about = {"time": frame.time, "tick": frame.tick}
         group = self._open(owner, compartment, CELLS, commit)
-        return load_frame(group, frame.rows[compartment], about)
+        return load_frame(group, frame.rows[compartment], about, lazy=lazy)
 
     def fields(
         self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None

@@ -1,7 +1,6 @@
 """The full state of a trajectory in one file: safetensors with a JSON record, no pickle."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,19 +8,16 @@ from urllib.parse import quote
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from twin.errors import InputError
 from twin.results.layout import unfinished
+from twin.results.tensors import Tensors, load_tensors, save_tensors
 from twin.state.body import Body, Compartment, Lineage
 from twin.state.cells import DENSE_COLUMNS, Cells, Column
 from twin.state.expression import Chunk, Expression
 from twin.state.fields import Grid
 
 FORMAT = 1  # of the file
-Tensors = dict[str, NDArray[Any]]
 
 
 def save_state(body: Body, file: Path) -> None:
@@ -37,11 +33,7 @@ def save_state(body: Body, file: Path) -> None:
         "compartments": [_pack(compartment, tensors) for compartment in body.compartments.values()],
     }
     partial = unfinished(file)
-    text = json.dumps(record, default=_plain)
-    save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, partial, {"twin": text})
-    partial.chmod(file.parent.stat().st_mode & 0o666)  # safetensors lets only the owner read
-    with partial.open("rb") as written:
-        os.fsync(written.fileno())
+    save_tensors(tensors, partial, json.dumps(record, default=_plain))
     partial.replace(file)
 
 
@@ -53,12 +45,7 @@ def load_state(file: Path) -> Body:
     InputError
         If the file is missing, damaged or no state.
     """
-    try:
-        with safe_open(file, framework="numpy") as handle:
-            text = (handle.metadata() or {}).get("twin")
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118  # no dict
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{file} cannot be read as a state ({error}): restore it, or run anew") from error
+    tensors, text = load_tensors(file)
     if text is None:
         raise InputError(f"{file} is no state of a run: it has no twin record")
     record = json.loads(text)

@@ -85,13 +85,22 @@ class TrajectoryWriter:
             self._values[i] = {name: np.asarray(a[(*parent.places[0], i)]) for name, a in self._readouts.items()}
 
     def frame(self, body: Body) -> None:
-        """Keep whole cells and fields of this instant; a tick that is kept already stays as it is."""
+        """Keep whole cells and fields of this instant; a tick that is kept already stays as it is.
+
+        Raises
+        ------
+        RunError
+            If many cells have to wait on the disk for the commit, and it refuses.
+        """
         if body.tick in self._kept:
             return
-        self._kept.add(body.tick)
         time = round12(body.tick * self._tick_hours)
         for name, compartment in body.compartments.items():
-            self._frames.setdefault(name, []).append(Snapshot.of(compartment, body.tick, time))
+            file = unfinished(self._folder / f"{name}-{body.tick:06d}.counts")
+            with self._disk():
+                snapshot = Snapshot.of(compartment, body.tick, time, file)
+            self._frames.setdefault(name, []).append(snapshot)
+        self._kept.add(body.tick)
 
     def readouts(self, time_index: int, values: Mapping[str, NDArray[Any]]) -> None:
         """Keep readouts of one time.
@@ -117,8 +126,14 @@ class TrajectoryWriter:
         RunError
             If the disk refuses (full, gone, not writable).
         """
-        try:
+        with self._disk():
             self._commit(body)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        """Tell of a disk that refuses."""
+        try:
+            yield
         except OSError as error:
             raise RunError(
                 f"{self._folder} cannot be written ({error.strerror or error}): make room, then resume; "
@@ -160,6 +175,8 @@ class TrajectoryWriter:
         if self._commits and self._commits[-1].state != state:
             (self._folder / self._commits[-1].state).unlink(missing_ok=True)
         self._commits.append(commit)
+        for frame in (frame for frames in self._frames.values() for frame in frames):
+            frame.counts.forget()
         self._frames, self._values = {}, {}
 
     @contextmanager

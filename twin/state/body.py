@@ -55,6 +55,11 @@ class Compartment:
     lineage: Lineage = field(default_factory=Lineage)
 
 
+def reindexed(value: Float, rows: NDArray[np.intp]) -> Float:
+    """Return a rate's contribution for other rows of cells; a field's, (substance, z, y, x), is left alone."""
+    return value if value.ndim == 4 else value[rows]
+
+
 @dataclass
 class Body:
     """All compartments of one trajectory and the organ network that ties them.

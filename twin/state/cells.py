@@ -31,9 +31,10 @@ class Column:
 class Cells:
     """All cells of a compartment, dead bodies too until they are cleared.
 
-    Rows are in the order of birth (founders first); `n` is the number of rows.
+    Rows are in the order of space at first, daughters at the end (`twin.state.locality`); `n` is their number.
 
-    id : (cell,) uint64; a founder's is its index, a daughter's a hash of (parent, tick, sibling).
+    id : (cell,) uint64; a founder's counts along the longest edge of the box, a daughter's is a hash of (parent, tick,
+        sibling).
     parent : (cell,) uint64; a founder is its own parent.
     birth : (cell,) int64, tick.
     position : (cell, 3) x, y, z in µm.

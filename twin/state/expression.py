@@ -5,7 +5,7 @@ A chunk holds the rows of a fixed number of cells (the last one fewer). Genes an
 place, one by one, so that a transition never holds a second copy of the population.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -83,32 +83,51 @@ class Expression:
             return sp.csr_array((0, self.n_genes), dtype=np.int32)
         return sp.vstack([self.counts(rows, ids) for rows in self.slices()], format="csr")
 
-    def _tokens(self) -> sp.csr_array:
-        """Return all tokens as one matrix (cell, gene), uint16."""
-        if not self.chunks:
-            return sp.csr_array((0, self.n_genes), dtype=np.uint16)
-        parts = [
-            sp.csr_array((c.token, c.gene.astype(np.int32), c.indptr), shape=(c.n_cells, self.n_genes))
-            for c in self.chunks
-        ]
-        return sp.vstack(parts, format="csr")
+    def has_chunk(self, rows: slice) -> bool:
+        """Return whether `rows` is a slice that `slices` gives."""
+        index, inside = divmod(rows.start or 0, self.chunk_size)
+        if inside or rows.step not in (None, 1) or not 0 <= index < len(self.chunks):
+            return False
+        return bool(rows.stop == rows.start + self.chunks[index].n_cells)
 
-    def rebuild(self, keep: NDArray[np.intp], added: list["Expression"] | None = None) -> "Expression":
-        """Return the expression of the rows `keep` (any order, repeats allowed), chunked anew."""
-        tokens = self._tokens()[keep]
-        if added:
-            tokens = sp.vstack([tokens, *(a._tokens() for a in added)], format="csr")
+    def rebuild(self, keep: NDArray[np.intp], added: Sequence["Expression"] = ()) -> "Expression":
+        """Return the expression of the rows `keep` (any order, repeats allowed) and all `added` ones, chunked anew.
+
+        It is made chunk by chunk: beside the old and the new one there is never a third copy.
+        """
+        old = [chunk for expression in (self, *added) for chunk in expression.chunks]
+        first = np.cumsum([0, *(chunk.n_cells for chunk in old)])  # row at which each chunk begins
+        rows = np.concatenate([keep, np.arange(self.n_cells, first[-1])]).astype(np.intp)
         new = Expression(self.n_genes, self.chunk_size)
-        for start in range(0, tokens.shape[0], self.chunk_size):
-            part = tokens[start : start + self.chunk_size]
-            new.chunks.append(
-                Chunk(
-                    part.indptr.astype(np.int64),
-                    part.indices.astype(np.uint16),
-                    part.data.astype(np.uint16),
-                )
-            )
+        for start in range(0, len(rows), self.chunk_size):
+            new.chunks.append(_gathered(old, first, rows[start : start + self.chunk_size]))
         return new
+
+    def rows(self, rows: NDArray[np.intp], ids: NDArray[np.uint64]) -> Counts:
+        """Return integer counts of some rows, (row, gene); ids : (cell,) of all cells."""
+        if len(rows) == 0:
+            return sp.csr_array((0, self.n_genes), dtype=np.int32)
+        first = np.arange(len(self.chunks)) * self.chunk_size
+        return unpack(_gathered(self.chunks, first, rows), self.n_genes, ids[rows])
+
+
+def _gathered(chunks: Sequence[Chunk], first: NDArray[np.intp], rows: NDArray[np.intp]) -> Chunk:
+    """Return rows of chunks of which each begins at row `first`; neighbouring ones are copied together."""
+    owner = np.searchsorted(first[: len(chunks)], rows, side="right") - 1  # (row,)
+    breaks = np.flatnonzero((np.diff(rows) != 1) | (np.diff(owner) != 0)) + 1
+    sizes, genes, tokens = [], [], []
+    for low, high in zip([0, *breaks.tolist()], [*breaks.tolist(), len(rows)], strict=True):
+        chunk = chunks[int(owner[low])]
+        begin = int(rows[low] - first[owner[low]])
+        end = begin + high - low
+        if high - low == len(rows) == chunk.n_cells:
+            return chunk  # never changed in place: it may be shared
+        indptr = chunk.indptr[begin : end + 1]
+        sizes.append(np.diff(indptr))
+        genes.append(chunk.gene[indptr[0] : indptr[-1]])
+        tokens.append(chunk.token[indptr[0] : indptr[-1]])
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
+    return Chunk(indptr, np.concatenate(genes), np.concatenate(tokens))
 
 
 def pack(counts: Counts) -> Chunk:
