@@ -12,6 +12,8 @@ from twin.model.network import level_log_widths, level_values
 GENES = 6
 N = 20_000
 SHIFT = 0.7  # of log μ at full strength
+UNKNOWN = np.full((1, GENES), np.nan, np.float32), np.zeros(N, np.int64)  # how what is added scatters
+LEVEL_BASE = (level_log_widths() - torch.lgamma(level_values() + 1)).numpy().astype(np.float64)
 
 
 def heads(mean: float, theta: float) -> dict[str, Any]:
@@ -103,11 +105,13 @@ def test_equal_quantiles_reach_the_treated_law_and_leave_the_rest() -> None:
         np.arange(GENES, dtype=np.uint64),
         h["log_mean"],
         shift,
+        *UNKNOWN,
         h["assay"],
         h["theta"],
         h["hurdle_bias"],
         h["value_bias"],
         h["table"],
+        LEVEL_BASE,
         h["level_value"],
         np.concatenate([[0], np.cumsum((control > 0).sum(axis=1))]).astype(np.int64),
         gene.astype(np.int64),
@@ -134,11 +138,14 @@ def test_a_value_beyond_the_control_law_is_multiplied(held: int, shift: float, l
         np.arange(GENES, dtype=np.uint64),
         h["log_mean"][:1],
         np.full((1, GENES), shift, np.float32),
+        UNKNOWN[0],
+        UNKNOWN[1][:1],
         h["assay"][:1],
         h["theta"],
         h["hurdle_bias"],
         h["value_bias"],
         h["table"],
+        LEVEL_BASE,
         h["level_value"],
         np.array([0, 1]),
         np.array([4]),
@@ -149,3 +156,62 @@ def test_a_value_beyond_the_control_law_is_multiplied(held: int, shift: float, l
         assert abs(count - left) <= 0.03 * left
     else:
         assert 1 <= count < 12  # within the law: the same quantile
+
+
+def coupled(control: np.ndarray, mean: float, theta: float, shift: float, phi: float) -> np.ndarray:
+    """Return control counts (below 100) moved by one shift, where what is added has the dispersion φ."""
+    h = heads(mean, theta)
+    row, gene = np.nonzero(control)
+    indptr, new_gene, token = couple(
+        np.uint64(5),
+        np.arange(N, dtype=np.uint64),
+        np.arange(GENES, dtype=np.uint64),
+        h["log_mean"],
+        np.full((N, GENES), shift, np.float32),
+        np.full((1, GENES), phi, np.float32),
+        np.zeros(N, np.int64),
+        h["assay"],
+        h["theta"],
+        h["hurdle_bias"],
+        h["value_bias"],
+        h["table"],
+        LEVEL_BASE,
+        h["level_value"],
+        np.concatenate([[0], np.cumsum((control > 0).sum(axis=1))]).astype(np.int64),
+        gene.astype(np.int64),
+        control[row, gene].astype(np.uint16),
+    )
+    moved = np.zeros(control.shape, np.int64)
+    at = np.repeat(np.arange(N), np.diff(indptr)), new_gene
+    moved[at] = np.round(h["level_value"][token.astype(np.intp) - 1])
+    return moved
+
+
+def test_what_a_rise_adds_scatters_as_it_is_said_to() -> None:
+    """Twenty times as much of a bursty gene: 0.587² is (0.05 √5 + 0.95 √0.25)²."""
+    from scipy.stats import nbinom
+
+    control = np.minimum(draw(1.0, mean=0.3, theta=0.2), 99)
+    moved = coupled(control, 0.3, 0.2, np.log(20.0), 0.25)
+    theta = 1.0 / (0.05 * np.sqrt(5.0) + 0.95 * 0.5) ** 2
+    for value in range(15):
+        expected = nbinom.pmf(value, theta, theta / (theta + 6.0))
+        bound = 6 * np.sqrt(expected * (1 - expected) / moved.size) + 1e-4
+        assert abs((moved == value).mean() - expected) < bound
+    assert moved.mean() == pytest.approx(6.0, rel=0.02)
+    bursty = coupled(control, 0.3, 0.2, np.log(20.0), np.nan)
+    assert (bursty == 0).mean() > 5 * (moved == 0).mean()
+
+
+def test_a_small_rise_changes_little_however_what_it_adds_scatters_and_a_fall_nothing_of_the_shape() -> None:
+    control = np.minimum(draw(1.0, mean=0.3, theta=0.2), 99)
+    assert (coupled(control, 0.3, 0.2, 1e-3, 0.25) != control).mean() < 2e-3
+    fallen = coupled(control, 0.3, 0.2, -1.0, 0.25)
+    np.testing.assert_array_equal(fallen, coupled(control, 0.3, 0.2, -1.0, np.nan))
+
+
+def test_known_dispersion_of_the_law_itself_changes_nothing() -> None:
+    """φ = 1 / θ makes one law of both parts: tables and recursion agree, to rounding at a quantile's edge."""
+    control = np.minimum(draw(1.0), 99)
+    known, unknown = (coupled(control, 3.0, 2.0, SHIFT, phi) for phi in (0.5, np.nan))
+    assert (known != unknown).mean() < 1e-4

@@ -13,6 +13,7 @@ from twin.model.aimed import LEAST_GROUP, aimed, expected_rise, pseudobulk
 from twin.model.condition import Condition
 from twin.model.logmean import LogMean
 from twin.model.masked import MaskedDiffusion
+from twin.model.shifts import Effects
 
 LUCK = Streams(0, 0, 0)
 
@@ -151,3 +152,20 @@ def test_a_pseudobulk_is_the_mean_log_level() -> None:
     told = pseudobulk(counts, np.array([3.0, 8.0]))
     expected = np.array([np.log1p(5e3), np.log1p(2e4 / 3), np.log1p(1e4 / 3)]) / 2
     np.testing.assert_allclose(told, expected, rtol=1e-12)
+
+
+def test_a_set_of_arms_has_the_geometric_mean_of_what_is_known_of_how_each_scatters() -> None:
+    table = np.zeros((2, 1, 3), np.float32)
+    phi = np.array([[0.1, 0.1, np.nan], [0.4, np.nan, np.nan]], np.float32)
+    strength = np.array([[1.0, 0.0], [0.5, 0.3], [0.0, 0.0], [0.2, 0.9]])
+    effects = Effects(table, np.zeros(4, np.int64), strength, phi)
+    told, of_cell = effects.spread()
+    expected = np.array([phi[0], [0.2, 0.1, np.nan], np.full(3, np.nan), [0.2, 0.1, np.nan]])
+    np.testing.assert_allclose(told[of_cell], expected, rtol=1e-6)
+    assert np.isnan(replace(effects, dispersion=None).spread()[0]).all()
+
+
+def test_what_is_added_scatters_as_in_the_experiment_that_measured_it(small_model: MaskedDiffusion) -> None:
+    phi, family = small_model.effects(controls(60)[1]).dispersion, small_model.knowledge.families[0]
+    assert phi is not None
+    np.testing.assert_allclose(phi[:, family.genes], family.phi[None], rtol=1e-6)

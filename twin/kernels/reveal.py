@@ -60,6 +60,30 @@ def _weights(table, log_odds, level_value, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _spread_weights(theta, base, log_odds, level_value, out):  # type: ignore[no-untyped-def]
+    """As `_weights`, at a θ that has no table; base : what of it depends on the values alone."""
+    gamma = math.lgamma(1.0 + theta)
+    largest = -np.inf
+    n = N_VALUES
+    for k in range(N_VALUES):
+        if k >= 99:  # values of one token lie further apart than one
+            gamma = math.lgamma(level_value[k] + theta)
+        elif k > 0:
+            gamma += math.log(k + theta)  # log Γ(k + 1 + θ)
+        out[k] = gamma + base[k] + log_odds * level_value[k]
+        if out[k] > largest:
+            largest = out[k]
+        elif out[k] < largest - 25.0 and k < 99:
+            n = k + 1
+            break
+    total = 0.0
+    for k in range(n):
+        out[k] = math.exp(out[k] - largest)
+        total += out[k]
+    return n, total
+
+
+@njit(cache=True, nogil=True)
 def _invert(weights, n, total, u):  # type: ignore[no-untyped-def]
     """Return the level (1–280) at which the CDF of the weights passes u."""
     target = u * total
@@ -186,11 +210,14 @@ def couple(
     place: NDArray[np.uint64],
     log_mean: NDArray[np.float32],
     shift: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    spread_row: NDArray[np.int64],
     assay: NDArray[np.int64],
     theta: NDArray[np.float32],
     hurdle_bias: NDArray[np.float32],
     value_bias: NDArray[np.float32],
     table: NDArray[np.float32],
+    level_base: NDArray[np.float64],
     level_value: NDArray[np.float64],
     indptr: NDArray[np.int64],
     gene: NDArray[np.int64],
@@ -203,7 +230,14 @@ def couple(
     optimal transport of each gene, and a gene without an effect keeps its value exactly. A value that the control
     law holds for impossible (a tail below 1e-9) has no such quantile: it is multiplied by what μ is.
 
+    What a rise adds scatters in its own way: a gene that is rare and bursty untreated need not stay so once it is
+    induced. With r = μ0 / μ1 the share that was there before, the deviations √φ of both parts add up, as they do where
+    the cells that hold more get more: √φ1 = r √φ0 + (1 − r) √spread; so the control's corrections of its law's shape
+    fade by r, too. A fall leaves the shape as it is.
+
     Parameters as `reveal`; shift : (cell, gene) of log μ, all effects together.
+    spread : (row, gene) φ of what is added; NaN: as before. spread_row : (cell,) which row is a cell's.
+    level_base : (280,) what of a value's log weight depends on the value alone.
     """
     n, g = log_mean.shape
     new_indptr = np.zeros(n + 1, np.int64)
@@ -233,7 +267,13 @@ def couple(
             u = (_mix(cell + (place[j] + _ONE) * _GOLDEN) >> _S11) * _TO_UNIT
             log_mu = float(log_mean[i, j])
             p_before = -math.expm1(-_hazard(log_mu, theta[a, j], hurdle_bias[a, j]))
-            p_after = -math.expm1(-_hazard(log_mu + shift[i, j], theta[a, j], hurdle_bias[a, j]))
+            kept = 1.0
+            theta_after = float(theta[a, j])
+            if shift[i, j] > 0.0 and spread[spread_row[i], j] > 0.0:
+                kept = math.exp(-shift[i, j])  # share of what it holds afterwards that it held before
+                deviation = kept / math.sqrt(theta_after) + (1.0 - kept) * math.sqrt(spread[spread_row[i], j])
+                theta_after = 1.0 / deviation**2
+            p_after = -math.expm1(-_hazard(log_mu + shift[i, j], theta_after, kept * hurdle_bias[a, j]))
             # the cell's rank from the top: below p_before it is positive, and the higher its count the lower it is
             log_before = log_mu + value_bias[a, j]
             if value > 0:
@@ -255,9 +295,12 @@ def couple(
                 rank = p_before + u * (1.0 - p_before)
             if rank >= p_after:
                 continue
-            log_after = log_before + shift[i, j]
-            odds = -math.log1p(theta[a, j] * math.exp(-min(max(log_after, -12.0), 12.0)))
-            many, total = _weights(table[a, j], odds, level_value, weights)
+            log_after = log_mu + shift[i, j] + kept * value_bias[a, j]
+            odds = -math.log1p(theta_after * math.exp(-min(max(log_after, -12.0), 12.0)))
+            if kept == 1.0:
+                many, total = _weights(table[a, j], odds, level_value, weights)
+            else:
+                many, total = _spread_weights(theta_after, level_base, odds, level_value, weights)
             new_gene[filled] = j
             new_token[filled] = _invert(weights, many, total, 1.0 - rank / p_after)
             filled += 1

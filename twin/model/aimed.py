@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from twin.kernels.random import Streams
 from twin.model.condition import Condition, Counts
-from twin.model.decoder import Decoder, Effects
+from twin.model.decoder import Decoder
 from twin.model.effects import whole
 from twin.model.logmean import LogMean
+from twin.model.shifts import Effects
 
 Float = NDArray[np.float64]
 
 CELL_SHARE = (
-    0.25  # of the level scale in the effects of moved cells: counts multiply; `protocol.recipe.Recipe` says why
+    0.35  # of the level scale in the effects of moved cells: counts multiply; `protocol.recipe.Recipe` says why
 )
 ROUNDS = 5  # of correcting the shifts
 FARTHEST_STEP = 1.0  # of log μ in one round; our choice
@@ -55,7 +56,8 @@ def aimed(
     table = np.zeros((1, *effects.table.shape[1:]), np.float32)  # (1, context, gene)
     for arm in range(effects.table.shape[0]):
         table[0] += strength[0, arm].astype(np.float32) * effects.table[arm]
-    summed = Effects(table, effects.context, np.ones((condition.n, 1)))
+    spread = effects.rows(slice(0, 1)).spread()[0]  # (1, gene)
+    summed = Effects(table, effects.context, np.ones((condition.n, 1)), spread)
     free = replace(condition, clamp=None)
     library = np.maximum(condition.depth, _sums(counts))
 

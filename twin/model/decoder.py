@@ -18,36 +18,12 @@ from twin.kernels.reveal import couple, reveal
 from twin.kernels.tokens import counts_of, tokens_of
 from twin.model.contract import Condition, Counts
 from twin.model.network import LEAST_RATE, GeneTables, Inputs, LatentNetwork, log_hazard, log_odds
+from twin.model.shifts import Effects
 
 Float = NDArray[np.float64]
 
 PAD = 256  # rows a pass is padded to
 MOST_TABLES = 500_000  # genes of all assays together whose tables of levels are kept: 560 MB
-
-
-@dataclass(frozen=True)
-class Effects:
-    """What is done to a set of cells: shifts of log μ by arm and context, and how strongly each cell feels each arm.
-
-    table : (arm, context, gene) float32. context : (cell,) index into the table's contexts. strength : (cell, arm).
-    """
-
-    table: NDArray[np.float32]
-    context: NDArray[np.int64]
-    strength: Float
-
-    def rows(self, rows: slice | NDArray[np.intp]) -> "Effects":
-        """Return those of some cells."""
-        return Effects(self.table, self.context[rows], self.strength[rows])
-
-    def shift(self, genes: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float32]:
-        """Return the shift of each cell, (cell, gene)."""
-        n_genes = self.table[:, :, genes].shape[2]
-        out = np.zeros((len(self.context), n_genes), np.float32)
-        for a in range(self.table.shape[0]):
-            felt = np.flatnonzero(self.strength[:, a])
-            out[felt] += self.strength[felt, a, None].astype(np.float32) * self.table[a][self.context[felt]][:, genes]
-        return out
 
 
 @dataclass(frozen=True)
@@ -58,6 +34,7 @@ class _Heads:
     hurdle_bias: NDArray[np.float32]
     value_bias: NDArray[np.float32]
     table: NDArray[np.float32]
+    level_base: Float
     level_value: Float
 
 
@@ -87,6 +64,7 @@ class Decoder:
                     g.hurdle_bias[rows].numpy(),
                     g.value_bias[rows].numpy(),
                     self.net.level_table(theta).numpy(),
+                    self.net.level_base().numpy().astype(np.float64),
                     self.net.level_value.numpy().astype(np.float64),
                 )
             self._made = made = used, heads
@@ -171,9 +149,10 @@ class Decoder:
     def move(
         self, counts: Counts, z: NDArray[np.float32], condition: Condition, effects: Effects, streams: Streams
     ) -> Counts:
-        """Move cells from the control law to the treated one, along equal quantiles."""
+        """Move cells from the control law to the treated one, along equal quantiles (`couple`)."""
         assay, heads = self._heads(condition.context)
         key = np.uint64(streams.stream("perturb").key)
+        spread, of_cell = effects.spread()
         parts = []
         for rows in slices(condition.n):
             some = condition.rows(rows)
@@ -184,11 +163,14 @@ class Decoder:
                 self.places,
                 self.log_mean(z[rows], some),
                 effects.rows(rows).shift(),
+                spread,
+                of_cell[rows],
                 assay[rows],
                 heads.theta,
                 heads.hurdle_bias,
                 heads.value_bias,
                 heads.table,
+                heads.level_base,
                 heads.level_value,
                 part.indptr.astype(np.int64),
                 part.indices.astype(np.int64),

@@ -54,6 +54,17 @@ class Knowledge:
     features: Features = NO_FEATURES
     places: NDArray[np.uint64] | None = None
 
+    def dispersion(self, treatments: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return φ of each gene's counts in the experiments of some treatments, (treatment, gene); NaN: not measured.
+
+        It is that within groups, treated and not, so that of a gene that was induced the treated ones tell most.
+        """
+        out = np.full((len(treatments), len(self.genes)), np.nan, np.float32)
+        for row, t in zip(out, treatments, strict=True):
+            family = self.families[self.treatments[t].family]
+            row[family.genes] = family.phi
+        return out
+
     def for_perturbations(self, names: Sequence[str]) -> "Knowledge":
         """Return what is known of some perturbations: the treatments that consist of them."""
         kept = [i for i, p in enumerate(self.perturbations) if p.name in names]

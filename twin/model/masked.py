@@ -15,13 +15,14 @@ from twin.kernels.random import Streams
 from twin.kernels.turnover import replaced_fraction
 from twin.model.aimed import CELL_SHARE, aimed_by_group, expected_rise
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, WorldModel
-from twin.model.decoder import PAD, Decoder, Effects
+from twin.model.decoder import PAD, Decoder
 from twin.model.effects import EVEN, LEAST_TOTAL, EffectFamily, Question, whole
 from twin.model.extension import set_last_prior, with_context
 from twin.model.focus import kept_genes, narrowed, narrowed_network
 from twin.model.knowledge import Knowledge, ModelCard
 from twin.model.likeness import Features
 from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, LatentNetwork
+from twin.model.shifts import Effects
 from twin.model.treatments import strengths
 from twin.model.trials import probability
 
@@ -124,7 +125,7 @@ class MaskedDiffusion(WorldModel):
         for i, t in enumerate(felt):
             for j, c in enumerate(here):
                 table[i, j] = self.shift(int(t), int(c))
-        return Effects(table, context.astype(np.int64), h[:, felt])
+        return Effects(table, context.astype(np.int64), h[:, felt], self.knowledge.dispersion(felt))
 
     def strengths(self, condition: Condition) -> Float:
         """Return how strongly each cell feels each treatment, (cell, treatment) (`twin.model.treatments.strengths`).

@@ -250,9 +250,12 @@ class LatentNetwork(nn.Module):
 
     def level_table(self, theta: Tensor) -> Tensor:
         """Return what of the value logits depends on θ alone, (…, 280); theta (…)."""
-        k = self.level_value
-        table = torch.lgamma(k + theta[..., None]) - torch.lgamma(theta)[..., None] - torch.lgamma(k + 1)
-        return torch.as_tensor(table + self.level_width)
+        table = torch.lgamma(self.level_value + theta[..., None]) - torch.lgamma(theta)[..., None]
+        return torch.as_tensor(table + self.level_base())
+
+    def level_base(self) -> Tensor:
+        """Return what of the value logits depends on nothing else, (280,)."""
+        return torch.as_tensor(self.level_width - torch.lgamma(self.level_value + 1))
 
 
 def log_hazard(log_mean: Tensor, theta: Tensor, bias: Tensor) -> Tensor:
