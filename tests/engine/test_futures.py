@@ -8,6 +8,8 @@ import xarray as xr
 
 import twin
 from tests.engine.culture import BRANCHES, SWEEP, write_culture
+from twin import registry
+from twin.analysis.summary import report
 from twin.engine.loop import run_segment
 from twin.engine.plan import check_file
 from twin.engine.segments import jobs_of
@@ -175,6 +177,16 @@ def test_a_process_may_begin_at_a_fork(tmp_path: Path) -> None:
 def test_every_worker_count_and_order_gives_one_store(tmp_path: Path, forked: Run) -> None:
     run(write_culture(tmp_path, BRANCHES, SWEEP), tmp_path / "run", workers=2)
     assert differences(tmp_path / "run", forked.path) == []
+
+
+def test_the_summary_and_the_pictures_show_all_futures(forked: Run, tmp_path: Path) -> None:
+    text = report(forked.path)
+    assert text.startswith("culture: 5 trajectories, 4 h")
+    assert "living cells at the end, by branch and point" in text
+    assert any(line.startswith("  early, dose 20 nM ") for line in text.splitlines())
+    written = registry.command("pictures")(forked.path, tmp_path)
+    assert (tmp_path / "futures.png") in written
+    assert (tmp_path / "futures.png").stat().st_size > 5_000
 
 
 # -- what is wrong with branches and sweeps ------------------------------------------------------------------

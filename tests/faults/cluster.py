@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
@@ -12,7 +14,7 @@ from typing import Self
 
 import psutil
 
-PATIENCE = 180.0  # s; a machine may be busy
+PATIENCE = 600.0  # s; a machine may be busy
 
 
 class DoomedCluster:
@@ -63,16 +65,21 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "COLUMNS": "200"}
 
 
-def start_run(file: Path, out: Path, *words: str) -> "subprocess.Popen[str]":
-    """Start the command in a process of its own."""
-    return subprocess.Popen(
+@contextmanager
+def started_run(file: Path, out: Path, *words: str) -> "Iterator[subprocess.Popen[str]]":
+    """Give the command in a process of its own, which does not outlive what is inside."""
+    with subprocess.Popen(
         [sys.executable, "-m", "twin", "run", str(file), "--out", str(out), "--quiet", *words],
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def commits_of(run: Path) -> int:

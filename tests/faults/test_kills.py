@@ -1,6 +1,5 @@
 """Worker, scheduler and client are killed at random points; what was lost is run again, and nothing is different."""
 
-import subprocess
 from pathlib import Path
 from random import Random
 from time import sleep
@@ -8,9 +7,9 @@ from time import sleep
 import pytest
 
 from tests.engine.culture import BRANCHES, write_culture
-from tests.faults.cluster import DoomedCluster, commits_of, kill, start_run, wait_for
+from tests.faults.cluster import DoomedCluster, commits_of, kill, started_run, wait_for
 from twin.engine.simulation import run
-from twin.errors import RunError
+from twin.errors import InputError, RunError
 from twin.results import differences, open_run, save_state
 from twin.results.status import status_of
 from twin.state.body import Body
@@ -33,8 +32,10 @@ def kill_and_go_on(folder: Path, whole: Path, kind: str, seed: int) -> None:
     luck = Random(f"{kind} {seed}")
     file, out = write_culture(folder, BRANCHES, OFTEN), folder / "run"
     when = luck.randrange(1, COMMITS - 2)
-    with DoomedCluster(folder) as cluster:
-        client = start_run(file, out, "--scheduler", str(cluster.file))
+    with (
+        DoomedCluster(folder) as cluster,
+        started_run(file, out, "--scheduler", str(cluster.file)) as client,
+    ):
         wait_for(lambda: commits_of(out) >= when, client)
         assert client.poll() is None, client.communicate()
         sleep(luck.uniform(0, 1))
@@ -73,10 +74,10 @@ def test_thirty_kills_lose_nothing(tmp_path: Path, whole: Path, kind: str, seed:
 
 def test_a_terminated_run_says_how_it_goes_on(tmp_path: Path) -> None:
     file, out = write_culture(tmp_path, BRANCHES), tmp_path / "run"
-    client = start_run(file, out)
-    wait_for(lambda: commits_of(out) >= 1, client)
-    client.terminate()
-    _, told = client.communicate(timeout=600)
+    with started_run(file, out) as client:
+        wait_for(lambda: commits_of(out) >= 1, client)
+        client.terminate()
+        _, told = client.communicate(timeout=600)
     assert client.returncode == 143, told
     assert told.startswith(
         f"twin: terminated; what is committed stays; go on with: twin run {file} --out {out} --resume"
@@ -108,23 +109,18 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
 
 def test_a_second_command_on_a_run_is_refused(tmp_path: Path) -> None:
     file, out = write_culture(tmp_path), tmp_path / "run"
-    client = start_run(file, out, "--set", "duration=40 h")
-    wait_for(lambda: commits_of(out) >= 1, client)
-    second = start_run(file, out, "--set", "duration=40 h", "--resume")
-    _, told = second.communicate(timeout=600)
-    assert second.returncode == 2, told
-    assert told == (
-        f"twin: {out} is being written by process {client.pid} on this machine: wait for it, or stop it; what it has "
-        "committed stays\n"
-    )
-    client.kill()
-    client.wait()
+    with started_run(file, out, "--set", "duration=40 h") as client:
+        wait_for(lambda: commits_of(out) >= 1, client)
+        with started_run(file, out, "--set", "duration=40 h", "--resume") as second:
+            _, told = second.communicate(timeout=600)
+        assert second.returncode == 2, told
+        assert told == (
+            f"twin: {out} is being written by process {client.pid} on this machine: wait for it, or stop it; what it "
+            "has committed stays\n"
+        )
 
 
-def test_an_unreachable_scheduler_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    client = start_run(write_culture(tmp_path), tmp_path / "run", "--scheduler", "nowhere.json")
-    _, told = client.communicate(timeout=600)
-    assert isinstance(client, subprocess.Popen)
-    assert client.returncode == 2, told
-    assert "--scheduler nowhere.json: no such file" in told
+def test_a_scheduler_file_that_is_not_there_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--scheduler nowhere.json: no such file; give tcp"):
+        run(write_culture(tmp_path), tmp_path / "run", cluster="nowhere.json")
     assert not (tmp_path / "run").exists()

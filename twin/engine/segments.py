@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from twin.engine.identity import files_of
+from twin.engine.identity import essence, files_of, name_of
 from twin.engine.loop import Progress, advance, run_segment
 from twin.engine.observe import References, observed_ticks, references_of
 from twin.engine.plan import compile_plan
@@ -124,18 +125,37 @@ def _alone() -> None:
 
 def world_of(loaded: LoadedScenario, trajectory: Trajectory | None = None) -> World:
     """Return what stands still of a scenario, or of one trajectory of it; built once a process."""
-    own = loaded
+    own, past, fork = loaded, None, 0
     if trajectory is not None and (loaded.scenario.branches or loaded.scenario.sweep):
-        own, _ = load_variant(loaded, axes_of(loaded, loaded.scenario), trajectory.point, trajectory.branch)
+        axes = axes_of(loaded, loaded.scenario)
+        own, fork = load_variant(loaded, axes, trajectory.point, trajectory.branch)
+        past = load_variant(loaded, axes, trajectory.point)[0] if trajectory.parent is not None else None
     name = _name_of(own)
     with _lock:
         if name not in _worlds:
+            if trajectory is not None:
+                _check_identity(own, past, fork, trajectory)
             plan = compile_plan(own)
             while len(_worlds) >= MOST_WORLDS:
                 _worlds.popitem(last=False)
             _worlds[name] = build_world(own, plan.whole, plan.processes)
         _worlds.move_to_end(name)
         return _worlds[name]
+
+
+def _check_identity(own: LoadedScenario, past: LoadedScenario | None, fork: int, trajectory: Trajectory) -> None:
+    """Refuse to compute a trajectory from another model, file or plugin than the one that its id was made of.
+
+    Raises
+    ------
+    RunError
+        If they differ here.
+    """
+    if name_of(essence(own, past, fork), trajectory.replicate) != trajectory.id:
+        raise RunError(
+            f"the world model, a file or a plugin differs on {socket.gethostname()} from what trajectory "
+            f"{trajectory.id} was begun with: put the same ones there"
+        )
 
 
 def adapted(body: Body, world: World) -> Body:

@@ -33,6 +33,7 @@ from twin.results.layout import (
     trajectory_of,
     unfinished,
 )
+from twin.results.lock import LOCK
 from twin.results.read import open_run
 
 READOUT_CHUNK = 2**23  # bytes, our choice: a commit rewrites its last chunk, a reader opens few files
@@ -74,7 +75,7 @@ def create_run(
         root = zarr.create_group(made, zarr_format=3, attributes={RECORD: record})
         _create_readouts(root.create_group(READOUTS), layout, ensemble)
         root.create_group(TRAJECTORIES)
-        (made / FORKS).mkdir()
+        root.create_group(FORKS)
         _create_trajectories(made, ensemble, compartments)
         made.replace(path)
     except OSError as error:
@@ -135,6 +136,8 @@ def settle_run(path: Path) -> None:
         pending.rename(path / READOUTS)
     for left in path.glob(f".{READOUTS}-*"):
         shutil.rmtree(left, ignore_errors=True)
+    for left in path.glob(f"{LOCK}-*"):
+        left.unlink(missing_ok=True)
     for left in path.glob(f".*{PARTIAL}"):
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)

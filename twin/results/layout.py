@@ -10,8 +10,8 @@ RUN/trajectories/<id>/<compartment>/lineage/<000000-000012>/    births and death
 RUN/forks/<id>-<000012>.safetensors              the state of a trunk where branches fork from it
 
 An <id> is a hash of everything that determines the trajectory; a branch holds what comes after its fork, its past is
-its trunk's. The dimensions branch and sweep axes are there where the scenario has them. Every folder but `forks` is a
-Zarr v3 group. A name with a leading dot is not finished, or says who is writing, and is nobody else's business.
+its trunk's. The dimensions branch and sweep axes are there where the scenario has them. Every folder is a Zarr v3
+group. A name with a leading dot is not finished, or says who is writing, and is nobody else's business.
 """
 
 import os

@@ -1,0 +1,34 @@
+"""Means over replicates come with what they are sure of."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy import stats
+
+from twin.analysis.bands import band, mean_and_margin
+
+
+def test_the_margin_is_students_interval_and_nan_where_there_is_one_replicate() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 3))
+    values[1:, 1] = np.nan
+    values[:, 2] = np.nan
+    mean, margin = mean_and_margin(values)
+    low, high = stats.t.interval(0.95, 4, loc=values[:, 0].mean(), scale=stats.sem(values[:, 0]))
+    assert mean[0] - margin[0] == pytest.approx(low)
+    assert mean[0] + margin[0] == pytest.approx(high)
+    assert mean[1] == values[0, 1]
+    assert np.isnan([margin[1], mean[2], margin[2]]).all()
+
+
+def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
+    draws = np.random.default_rng(1).normal(3.0, 2.0, size=(4, 20_000))
+    mean, margin = mean_and_margin(draws)
+    held = (np.abs(mean - 3.0) <= margin).mean()
+    assert abs(held - 0.95) < 5 * np.sqrt(0.95 * 0.05 / 20_000)
+
+
+def test_a_band_keeps_the_other_axes() -> None:
+    values = xr.DataArray(np.arange(12.0).reshape(2, 3, 2), dims=("time", "replicate", "cell_type"))
+    mean, margin = band(values)
+    assert mean.dims == margin.dims == ("time", "cell_type")
+    np.testing.assert_array_equal(mean, values.mean("replicate"))
