@@ -171,6 +171,7 @@ class View:
     names : categories of the coded columns (`names["cell_type"][code]`).
     perturbations : columns of `dose` and `time_since`.
     context : (type,) index of each cell type among the model's contexts.
+    released : places in the timeline of the events whose condition (`when`) lets them happen now.
     """
 
     compartment: str
@@ -190,6 +191,7 @@ class View:
     clamp: sp.csr_array
     contacts: sp.csr_array
     behaviours: Behaviours = NO_BEHAVIOURS
+    released: frozenset[int] = frozenset()
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a port's array by its name; a rate is the join of all contributions."""

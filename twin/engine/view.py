@@ -25,8 +25,18 @@ def rate_ports(world: World) -> dict[str, Port]:
     }
 
 
-def view_of(world: World, home: Compartment, process: Process, tick: int, replicate: int) -> View:
-    """Return what `process` sees of `home` at the start of its step; arrays cannot be written."""
+def view_of(
+    world: World,
+    home: Compartment,
+    process: Process,
+    tick: int,
+    replicate: int,
+    released: frozenset[int] = frozenset(),
+) -> View:
+    """Return what `process` sees of `home` at the start of its step; arrays cannot be written.
+
+    released : places in the timeline of events whose condition lets them happen now.
+    """
     scenario = world.scenario
     arrays = {name: _frozen(a) for name, a in home.cells.arrays().items()}
     arrays[CONCENTRATION.name] = _frozen(home.concentration)
@@ -54,6 +64,7 @@ def view_of(world: World, home: Compartment, process: Process, tick: int, replic
         clamp=home.cells.clamp,
         contacts=home.contacts,
         behaviours=world.behaviours,
+        released=released,
     )
 
 

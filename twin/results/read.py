@@ -113,13 +113,27 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every trajectory has done all its ticks."""
-        return all(self.ticks_done(i) >= int(self.attrs["n_ticks"]) for i in range(self.replicates))
+        """Whether every trajectory has done all its ticks, or ended early by a condition of its scenario."""
+        return all(
+            self.ticks_done(i) >= int(self.attrs["n_ticks"]) or self.stopped(i) is not None
+            for i in range(self.replicates)
+        )
 
     def ticks_done(self, replicate: int = 0) -> int:
         """Return the ticks that are committed."""
         commits = self._commits(replicate)
         return commits[-1].tick if commits else 0
+
+    def log(self, replicate: int = 0) -> list[dict[str, Any]]:
+        """Return what happened in a trajectory, in order: "tick", "time" (h), "what", and more as it is the case.
+
+        Events that a condition let happen, snapshots that were assimilated, an early end.
+        """
+        return [dict(entry) for commit in self._commits(replicate) for entry in commit.log]
+
+    def stopped(self, replicate: int = 0) -> str | None:
+        """Return why a trajectory ended before its time; None where it did not."""
+        return next((str(e["why"]) for e in reversed(self.log(replicate)) if e["what"] == "stop"), None)
 
     def times(self, replicate: int = 0) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the times at which whole cells were kept, h."""
@@ -134,6 +148,12 @@ class Run:
             for commit in self._commits(replicate):
                 done[replicate, list(commit.readouts)] = True
         return data if done.all() else data.where(xr.DataArray(done, dims=LEADING_DIMS))
+
+    @property
+    def streamed(self) -> xr.Dataset:
+        """Return all readouts that are written by now, lazily, also those that wait for a commit."""
+        data: xr.Dataset = xr.open_zarr(self.path / READOUTS, consolidated=False)
+        return data
 
     def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> ad.AnnData:
         """Return all cells of one compartment at one kept time; obs_names are the cells' ids.

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -40,6 +41,7 @@ from twin.state.body import Body, Lineage
 from twin.state.fields import Grid
 from twin.units import round12
 
+STREAM_EVERY = 2.0  # s, our choice: between two writings of the readouts that wait for a commit
 READOUT_CHUNK = 2**23  # bytes, our choice: a commit rewrites its last chunk, a reader opens few files
 
 
@@ -149,6 +151,7 @@ class TrajectoryWriter:
         self._frames: dict[str, list[Snapshot]] = {}
         self._kept = {frame.tick for commit in self._commits for frame in commit.frames}
         self._values: dict[int, dict[str, NDArray[Any]]] = {}
+        self._streamed = -STREAM_EVERY
         self._remove_leftovers()
 
     def restore(self) -> Body | None:
@@ -176,6 +179,16 @@ class TrajectoryWriter:
             assert name in self._readouts, f"no readout is called {name}"
             assert np.shape(value) == self._readouts[name].shape[2:], (name, np.shape(value))
         self._values[time_index] = {name: np.array(value) for name, value in values.items()}
+        self._stream()
+
+    def _stream(self) -> None:
+        """Let the readouts since the last commit be read (`Run.streamed`), at most every few seconds.
+
+        They are as final as those of a commit: a run that is resumed comes to the same ones.
+        """
+        if monotonic() - self._streamed >= STREAM_EVERY:
+            self._write_readouts()
+            self._streamed = monotonic()
 
     def commit(self, body: Body) -> None:
         """Make all that was kept since the last commit final, with the body's state, in one step.
@@ -215,6 +228,7 @@ class TrajectoryWriter:
                 write_elements(group, "/", _lineage_table(c.lineage, self._tick_hours))
             c.lineage = Lineage()
         self._write_readouts()
+        log, body.log = tuple(body.log), []
         state = state_name(body.tick)
         save_state(body, self._folder / state)
         commit = Commit(
@@ -225,6 +239,7 @@ class TrajectoryWriter:
             lineage=tuple(c.name for c in born_or_dead),
             fields=tuple(self._frames) if self._substances else (),
             readouts=tuple(sorted(self._values)),
+            log=log,
         )
         save_commits(self._folder, [*self._commits, commit])
         if self._commits and self._commits[-1].state != state:
