@@ -13,6 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from twin.analysis.ensemble import last_of, mean_of
+from twin.analysis.happenings import happenings
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.results import Run, open_run
 from twin.units import quantity
@@ -106,7 +108,7 @@ def report(path: str | Path) -> str:
     lines = [f"{run.attrs['name']}: {run.replicates} trajectory(ies), {float(data.time[-1]):g} h"]
     for compartment in run.compartments:
         here = data.sel(compartment=compartment)
-        n = here["n_cells"].isel(time=-1).mean("replicate")
+        n = mean_of(last_of(here["n_cells"]))
         if not float(here["n_cells"].max()) > 0:
             lines.append(f"\n{compartment}: no cells")
             continue
@@ -115,7 +117,7 @@ def report(path: str | Path) -> str:
         lines += _population(run, here, compartment)
         if "response_by_type" in here:
             lines += _table(
-                here["response_by_type"].mean("replicate"),
+                mean_of(here["response_by_type"]),
                 "cell_type",
                 "response by cell type (0 = control, 1 = full trained dose)",
                 n.values,
@@ -124,7 +126,7 @@ def report(path: str | Path) -> str:
         if "program_score" in here:
             for program in here["program"].values:
                 lines += _table(
-                    here["program_score"].sel(program=program).mean("replicate"),
+                    mean_of(here["program_score"].sel(program=program)),
                     "cell_type",
                     f"{program} score by cell type (mean log1p of counts per 10,000)",
                     n.values,
@@ -133,10 +135,10 @@ def report(path: str | Path) -> str:
         if "response_by_distance" in here:
             source = run.attrs.get("distance_from")
             lines += _table(
-                here["response_by_distance"].mean("replicate"),
+                mean_of(here["response_by_distance"]),
                 "distance",
                 f"response by distance from {source}",
-                here["n_by_distance"].isel(time=-1).mean("replicate").values,
+                mean_of(last_of(here["n_by_distance"])).values,
                 _bins(run),
             )
         if "gene_mean" in here and "response_by_type" not in here:
@@ -155,6 +157,7 @@ def report(path: str | Path) -> str:
                 f"  support of the world model: at least {lowest.min():.2f}, lowest for {lowest.idxmin()} "
                 "(1 = seen often in training, 0 = never)"
             )
+    lines += happenings(run)
     for d in decay_lengths(run):
         if np.isfinite(d.measured):
             seen = f"{d.measured:.1f} um"
@@ -178,7 +181,7 @@ def report(path: str | Path) -> str:
 def _population(run: Run, here: xr.Dataset, compartment: str) -> list[str]:
     """Return how the numbers of cells changed, what of, and the means of the columns that are observed."""
     lines: list[str] = []
-    counts = here["n_cells"].mean("replicate")
+    counts = mean_of(here["n_cells"])
     if not np.allclose(counts, counts.isel(time=0)):
         lines += _table(
             counts, "cell_type", "living cells by type", np.full(here.sizes["cell_type"], np.nan), str, "8.0f"
@@ -190,8 +193,8 @@ def _population(run: Run, here: xr.Dataset, compartment: str) -> list[str]:
         )
         lines.append(f"  {what}: {one / run.replicates:g}{' a trajectory' if run.replicates > 1 else ''}")
     for column in here["column"].values if "column_mean" in here else ():
-        values = here["column_mean"].sel(column=column).mean("replicate")
-        left = here["n_cells"].isel(time=-1).mean("replicate").values
+        values = mean_of(here["column_mean"].sel(column=column))
+        left = mean_of(last_of(here["n_cells"])).values
         lines += _table(values, "cell_type", f"{column} by cell type", left, str, "8.3g")
     return lines
 

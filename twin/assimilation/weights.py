@@ -1,4 +1,4 @@
-"""How likely a snapshot is, given a replicate, and what weights the replicates of an ensemble get by it."""
+"""How likely a snapshot is, given a population of the twin."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,17 +76,3 @@ def log_likelihood(snapshot: Snapshot, found: Features, wanted: Sequence[str]) -
     seen = np.array([len(snapshot.rows(name, test=False)) for name in wanted], dtype=np.float64)
     shares = np.array([found.counts[name] + PRIOR for name in wanted])
     return means + float((seen * np.log(shares / shares.sum())).sum())
-
-
-def weights_of(log_likelihoods: Float) -> Float:
-    """Return weights that sum to 1, in proportion to the likelihoods, (member,); NaN gets none."""
-    finite = np.isfinite(log_likelihoods)
-    if not finite.any():
-        return np.full(len(log_likelihoods), 1.0 / max(len(log_likelihoods), 1))
-    raw = np.where(finite, np.exp(np.where(finite, log_likelihoods, 0.0) - log_likelihoods[finite].max()), 0.0)
-    return np.asarray(raw / raw.sum(), dtype=np.float64)
-
-
-def effective_size(weights: Float) -> float:
-    """Return 1 / Σ w²: how many equally weighted members are as good; source: Kish, Survey Sampling (1965)."""
-    return float(1.0 / (weights**2).sum())

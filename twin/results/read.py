@@ -13,6 +13,7 @@ import xarray as xr
 import zarr
 
 from twin.errors import InputError, UnknownNameError
+from twin.kernels.ensemble import weights_of
 from twin.results.commits import Commit, Frame, load_commits
 from twin.results.frames import load_frame, load_genes, load_table
 from twin.results.graphs import contact_graph, lineage_graph
@@ -147,7 +148,26 @@ class Run:
         for replicate in range(self.replicates):
             for commit in self._commits(replicate):
                 done[replicate, list(commit.readouts)] = True
-        return data if done.all() else data.where(xr.DataArray(done, dims=LEADING_DIMS))
+        data = data if done.all() else data.where(xr.DataArray(done, dims=LEADING_DIMS))
+        weights = self.weights
+        return data if weights is None else data.assign_coords(weight=("replicate", weights))
+
+    @property
+    def weights(self) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+        """Return the weights of the replicates, (replicate,), where snapshots have given them some (`reweight`).
+
+        They are in proportion to the likelihood of all snapshots so far; a replicate that has not come to one yet, or
+        ended before, has none.
+        """
+        told: dict[int, dict[tuple[int, int], float]] = {}
+        for replicate in range(self.replicates):
+            entries = (e for e in self.log(replicate) if "log_likelihood" in e)
+            told[replicate] = {(e["tick"], e["event"]): float(e["log_likelihood"]) for e in entries}
+        snapshots = set().union(*told.values())
+        if not snapshots:
+            return None
+        sums = [sum(told[i].values()) if told[i].keys() == snapshots else np.nan for i in range(self.replicates)]
+        return weights_of(np.array(sums, dtype=np.float64))
 
     @property
     def streamed(self) -> xr.Dataset:

@@ -1,0 +1,35 @@
+"""Means and bands over the replicates of a run, by their weights where a snapshot has given them some."""
+
+import numpy as np
+import xarray as xr
+
+WEIGHT = "weight"  # coordinate along replicates, where a run has assimilated a snapshot by method: reweight
+BAND = (0.025, 0.975)
+
+
+def mean_of(values: xr.DataArray, dim: str = "replicate") -> xr.DataArray:
+    """Return the mean over replicates; NaN is left out."""
+    if WEIGHT in values.coords:
+        mean: xr.DataArray = values.weighted(values[WEIGHT].fillna(0.0)).mean(dim)
+        return mean
+    return values.mean(dim)
+
+
+def band_of(values: xr.DataArray, dim: str = "replicate") -> xr.DataArray:
+    """Return the 2.5 and 97.5 % quantiles over replicates, along a new axis `quantile`; NaN is left out."""
+    if WEIGHT in values.coords:
+        band: xr.DataArray = values.weighted(values[WEIGHT].fillna(0.0)).quantile(np.array(BAND), dim)
+        return band
+    return values.quantile(np.array(BAND), dim)
+
+
+def last_of(values: xr.DataArray) -> xr.DataArray:
+    """Return the last values of each replicate that are there: a trajectory may have ended before its time."""
+    found = []
+    for replicate in range(values.sizes["replicate"]):
+        mine = values.isel(replicate=replicate)
+        others = [dim for dim in mine.dims if dim != "time"]
+        seen = np.flatnonzero(mine.notnull().any(others).values)
+        found.append(mine.isel(time=int(seen[-1]) if len(seen) else -1).drop_vars("time"))
+    joined: xr.DataArray = xr.concat(found, "replicate")
+    return joined
