@@ -1,5 +1,7 @@
 """The parser of observables: what it reads, and that it runs nothing and breaks at nothing."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,17 +39,17 @@ def test_arithmetic_has_the_usual_order(text: str) -> None:
 
 @given(st.text(alphabet="abx09.:,()[]+-*/^<>='\" _&é\n", max_size=60))
 def test_any_text_is_read_or_refused_in_one_sentence(text: str) -> None:
-    try:
+    with suppress(ExpressionError):  # anything else is a failure
         assert list(nodes(parse(text)))
-    except ExpressionError as error:
-        assert str(error)
 
 
 def test_words_quotes_units_and_options_are_told_apart() -> None:
     tree = parse('mean(gene:HLA-DRA, cell_type=["CD14 Mono", B], dead=true) >= 0.5 nM')
     assert tree == Binary(
         ">=",
-        Call("mean", (Word("HLA-DRA", "gene"),), {"cell_type": (Text("CD14 Mono"), Word("B")), "dead": (Word("true"),)}),
+        Call(
+            "mean", (Word("HLA-DRA", "gene"),), {"cell_type": (Text("CD14 Mono"), Word("B")), "dead": (Word("true"),)}
+        ),
         Number(0.5, "nM"),
     )
     assert parse("a - b") == Binary("-", Word("a"), Word("b"))
