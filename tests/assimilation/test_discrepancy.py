@@ -34,12 +34,13 @@ def test_one_law_is_as_near_as_the_other_half_and_another_is_farther(snapshot: S
     counts, types = population(800, 1.0, seed=2)
     found = discrepancies(snapshot, counts, types, np.arange(800, dtype=np.uint64), ("fast", "slow"))
     for d in found:
-        assert d.energy < 2 * d.floor
+        assert abs(d.energy) < 0.1
+        assert abs(d.floor) < 0.1
         assert d.pearson > 0.98
         assert d.library == pytest.approx(1.0, abs=0.1)
     far = against(snapshot, 8.0)
-    assert far[0] > 10 * found[0].floor
-    assert far[1] < 2 * found[1].floor
+    assert far[0] > 1.0
+    assert abs(far[1]) < 0.1
     assert composition_distance(found) < 0.06
     assert total(found) == pytest.approx(np.average([d.energy for d in found], weights=[d.n_measured for d in found]))
     assert len(table(found, found)) == 3

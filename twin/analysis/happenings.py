@@ -70,6 +70,9 @@ def _snapshots(run: Run) -> list[str]:
             lines.append(
                 f"  {entry['moved']} cells moved; energy distance {one:.3g} before, {two:.3g} after (mean over types)"
             )
+        worse = [a.cell_type for a, b in zip(after, before, strict=True) if a.energy > b.energy] if after else []
+        if worse:
+            lines.append(f"  farther than before, for few measured cells stand for many: {', '.join(worse)}")
         if entry["left_out"]:
             lines.append(f"  not compared: {', '.join(entry['left_out'])}")
     return lines

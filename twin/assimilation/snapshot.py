@@ -18,6 +18,7 @@ Bool = NDArray[np.bool_]
 
 COMPONENTS = 20  # axes of the space; our choice
 VARIABLE_GENES = 1000  # that span it, the most variable measured ones; our choice
+SCORED_GENES = 300  # the most variable ones, gene by gene; our choice
 MOST_FITTED = 2000  # measured cells that span it; our choice, above them the axes hardly move
 LEAST_SHARED = 0.5  # of the snapshot's counts, on genes that the twin has; our choice, as for a tissue's own cells
 
@@ -44,8 +45,23 @@ class Snapshot:
 
     @cached_property
     def space(self) -> "Space":
-        """The space that all measured cells span; it is fitted once, and does not depend on the twin."""
-        return _fit(self.counts, self.measured)
+        """The space that the cells that correct span; it is fitted once, and does not depend on the twin."""
+        return _fit(self._correcting, self.measured)
+
+    @cached_property
+    def genes(self) -> "Space":
+        """The plain space of the genes that vary most, in which the twin is scored.
+
+        Axes that were fitted to some cells hold those cells' noise, and put all others nearer to each other: they serve
+        to match cells, not to judge.
+        """
+        counts = self._correcting
+        used, mean = _most_variable(log_per_10k(counts, self.measured), SCORED_GENES)
+        return Space(used, self.measured, mean[used], None)
+
+    @property
+    def _correcting(self) -> sp.csr_array:
+        return self.counts if self.test.all() else self.counts[np.flatnonzero(~self.test)]
 
     @cached_property
     def points(self) -> Float:
@@ -64,27 +80,30 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Space:
-    """Principal axes of log1p counts per 10,000 of the most variable genes.
+    """Log1p counts per 10,000 of the most variable genes, along principal axes or gene by gene.
 
     genes : (used,) their places. measured : (gene,) genes that a library size is taken over.
-    mean : (used,). axes : (used, axis).
+    mean : (used,). axes : (used, axis); None: gene by gene.
     """
 
     genes: NDArray[np.intp]
     measured: Bool
     mean: Float
-    axes: Float
+    axes: Float | None
 
     def project(self, counts: sp.csr_array) -> Float:
         """Return cells as points, (cell, axis).
 
         counts : (cell, gene) CSR on the twin's axis. Not modified.
         """
-        out = np.empty((counts.shape[0], self.axes.shape[1]))
+        out = np.empty((counts.shape[0], len(self.genes) if self.axes is None else self.axes.shape[1]))
         for start in range(0, counts.shape[0], MOST_FITTED):
-            part = log_per_10k(counts[start : start + MOST_FITTED], self.measured)[:, self.genes].toarray()
+            part = log_per_10k(counts[start : start + MOST_FITTED], self.measured)[:, self.genes].toarray() - self.mean
+            if self.axes is None:
+                out[start : start + len(part)] = part
+                continue
             # torch, because how many threads it takes is set by the engine: a result hangs on it in its last bits
-            out[start : start + len(part)] = (torch.from_numpy(part - self.mean) @ torch.from_numpy(self.axes)).numpy()
+            out[start : start + len(part)] = (torch.from_numpy(part) @ torch.from_numpy(self.axes)).numpy()
         return out
 
 
@@ -168,12 +187,17 @@ def _fit(counts: sp.csr_array, measured: Bool) -> Space:
     """
     step = max(1, -(-counts.shape[0] // MOST_FITTED))
     logs = log_per_10k(counts[::step], measured)
-    mean = np.asarray(logs.mean(axis=0)).ravel()
-    square = np.asarray(logs.multiply(logs).mean(axis=0)).ravel()
-    used = np.sort(np.argsort(-(square - mean**2), kind="stable")[:VARIABLE_GENES]).astype(np.intp)
+    used, mean = _most_variable(logs, VARIABLE_GENES)
     dense = torch.from_numpy(logs[:, used].toarray() - mean[used])
     covariance = dense.T @ dense
     vectors = torch.linalg.eigh(covariance)[1].flip(1)[:, :COMPONENTS].numpy()
     top = np.abs(vectors).argmax(axis=0)
     axes = vectors * np.sign(vectors[top, np.arange(vectors.shape[1])])
     return Space(used, measured, mean[used], np.ascontiguousarray(axes))
+
+
+def _most_variable(logs: sp.csr_array, n: int) -> tuple[NDArray[np.intp], Float]:
+    """Return the places of the n genes of most variance, in order, and the mean of every gene."""
+    mean = np.asarray(logs.mean(axis=0)).ravel()
+    square = np.asarray(logs.multiply(logs).mean(axis=0)).ravel()
+    return np.sort(np.argsort(-(square - mean**2), kind="stable")[:n]).astype(np.intp), mean
