@@ -17,10 +17,20 @@ def mean_of(values: xr.DataArray, dim: str = "replicate") -> xr.DataArray:
 
 def band_of(values: xr.DataArray, dim: str = "replicate") -> xr.DataArray:
     """Return the 2.5 and 97.5 % quantiles over replicates, along a new axis `quantile`; NaN is left out."""
+    some = values.notnull().any(dim)
+    known = values.where(some, 0.0)  # of nothing there is no quantile, and numpy warns
     if WEIGHT in values.coords:
-        band: xr.DataArray = values.weighted(values[WEIGHT].fillna(0.0)).quantile(np.array(BAND), dim)
-        return band
-    return values.quantile(np.array(BAND), dim)
+        band: xr.DataArray = known.weighted(values[WEIGHT].fillna(0.0)).quantile(np.array(BAND), dim=dim)
+    else:
+        band = known.quantile(np.array(BAND), dim)
+    return band.where(some)
+
+
+def seen_times(values: xr.DataArray) -> slice:
+    """Return the places along `time` up to the last at which anything is known."""
+    others = [dim for dim in values.dims if dim != "time"]
+    known = np.flatnonzero(values.notnull().any(others).values)
+    return slice(0, int(known[-1]) + 1 if len(known) else 1)
 
 
 def last_of(values: xr.DataArray) -> xr.DataArray:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.analysis.ensemble import mean_of
+from twin.analysis.ensemble import band_of, mean_of, seen_times
 from twin.assimilation.discrepancy import Discrepancy, table
 from twin.kernels.ensemble import effective_size
 from twin.results import Run
@@ -43,7 +43,8 @@ def _quantities(run: Run) -> list[str]:
     plain = [name for name in names if run.readouts[name].ndim == 2]
     if not plain:
         return []
-    data = run.readouts[plain].load()
+    data = run.readouts[[*plain, "n_cells"]].load()
+    data = data.isel(time=seen_times(data["n_cells"]))
     times = data["time"].values
     pick = np.unique(np.round(np.linspace(0, len(times) - 1, min(COLUMNS, len(times)))).astype(int))
     lines = ["\nquantities", f"    {'':<24}" + "".join(f"{times[i]:>9g}" for i in pick) + "  h"]
@@ -51,6 +52,10 @@ def _quantities(run: Run) -> list[str]:
         values = mean_of(data[name]).values[pick]
         shown = "".join(f"{x:9.3g}" if np.isfinite(x) else "        –" for x in values)
         lines.append(f"    {name:<24}{shown}  {data[name].attrs.get('units', '')}")
+        if run.replicates > 1:
+            for edge, row in zip(("2.5 %", "97.5 %"), band_of(data[name]).values, strict=True):
+                shown = "".join(f"{x:9.3g}" if np.isfinite(x) else "        –" for x in row[pick])
+                lines.append(f"      {edge:<22}{shown}")
     return lines
 
 
@@ -89,4 +94,8 @@ def _weights(run: Run) -> list[str]:
 
 def _discrepancies(records: list[dict[str, Any]] | None) -> list[Discrepancy]:
     """Return discrepancies as they were before they became JSON."""
-    return [Discrepancy(**{k: float("nan") if v is None else v for k, v in record.items()}) for record in records or ()]
+    found = []
+    for record in records or ():
+        known: dict[str, Any] = {key: float("nan") if value is None else value for key, value in record.items()}
+        found.append(Discrepancy(**known))
+    return found

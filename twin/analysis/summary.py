@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from twin.analysis.ensemble import last_of, mean_of
+from twin.analysis.ensemble import last_of, mean_of, seen_times
 from twin.analysis.happenings import happenings
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.results import Run, open_run
@@ -106,6 +106,7 @@ def report(path: str | Path) -> str:
     run = open_run(path)
     data = run.readouts.load()
     lines = [f"{run.attrs['name']}: {run.replicates} trajectory(ies), {float(data.time[-1]):g} h"]
+    data = data.isel(time=seen_times(data["n_cells"]))
     for compartment in run.compartments:
         here = data.sel(compartment=compartment)
         n = mean_of(last_of(here["n_cells"]))
@@ -171,7 +172,7 @@ def report(path: str | Path) -> str:
         )
     last = run.attrs.get("last_measured_time_h") or 0.0
     start = run.attrs.get("exposure_start_h") or 0.0
-    if last and float(data.time[-1]) > start + last:
+    if last and float(data["time"].values[-1]) > start + last:
         lines.append(
             f"\nbeyond {start + last:g} h the result is extrapolated: the assay was measured {last:g} h after exposure"
         )

@@ -81,7 +81,7 @@ def updated(
     if not names:
         raise InputError(f"{snapshot.source}: no cell type has two cells that correct; take less --hold-out")
     raw = np.array([[s.value for s in m.settings] for m in members])  # (member, parameter)
-    log = (raw > 0).all(axis=0)
+    log = np.asarray((raw > 0).all(axis=0))  # (parameter,)
     scaled = np.where(log, np.log(np.where(log, raw, 1.0)), raw)
     weights = weights_of(np.array([m.log_likelihood for m in members]))
     after = scaled

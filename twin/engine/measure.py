@@ -268,7 +268,9 @@ def _field(world: World, homes: list[Compartment], node: Call) -> float:
     values = np.concatenate(spots) if spots else np.empty(0)
     if not len(values):
         return float("nan")
-    return float({"field": values.mean, "field_min": values.min, "field_max": values.max}[node.name]())
+    if node.name == "field":
+        return float(values.mean())
+    return float(values.min() if node.name == "field_min" else values.max())
 
 
 def _pair(homes: list[Compartment], one: str, other: str, name: str) -> float:

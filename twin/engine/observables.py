@@ -11,6 +11,7 @@ from twin.scenario.expression import COMPARISONS, Binary, Call, ExpressionError,
 from twin.scenario.measures import CELL_WORDS, CLONES, FIELDS, PAIRS, Kind, Known, literal, unit_text
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
+from twin.scenario.timeline import Assimilate
 from twin.scenario.watched import conditions, known_names
 
 TAKEN = (  # names of readouts and of their axes
@@ -143,6 +144,10 @@ def described(scenario: Scenario, processes: Mapping[str, Process]) -> list[str]
         kind = known.kind_of(text)
         by = f", by {kind.by}" if kind.by else ""
         lines.append(f"{name} = {text}, in {unit_text(kind.unit)}{by}: {_times(scenario)}")
+    for i, event in enumerate(scenario.timeline):
+        if isinstance(event, Assimilate):
+            chosen = "".join(f", {column} {value}" for column, value in event.where.items())
+            lines.append(f"timeline[{i}]: {event.file}{chosen} is assimilated at {event.at:g} h ({event.method})")
     for name, _, condition in conditions(scenario):
         looked = "every tick" if condition.look_every is None else f"every {condition.look_every:g} h"
         held = f" for {condition.hold:g} h" if condition.hold else ""

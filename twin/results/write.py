@@ -186,9 +186,22 @@ class TrajectoryWriter:
 
         They are as final as those of a commit: a run that is resumed comes to the same ones.
         """
-        if monotonic() - self._streamed >= STREAM_EVERY:
+        if monotonic() - self._streamed < STREAM_EVERY:
+            return
+        with self._refusing():
             self._write_readouts()
-            self._streamed = monotonic()
+        self._streamed = monotonic()
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turn what the disk refuses (full, gone, not writable) into words of how to go on."""
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{self._folder} cannot be written ({error.strerror or error}): make room, then resume; "
+                "what is committed is safe"
+            ) from error
 
     def commit(self, body: Body) -> None:
         """Make all that was kept since the last commit final, with the body's state, in one step.
@@ -201,13 +214,8 @@ class TrajectoryWriter:
         RunError
             If the disk refuses (full, gone, not writable).
         """
-        try:
+        with self._refusing():
             self._commit(body)
-        except OSError as error:
-            raise RunError(
-                f"{self._folder} cannot be written ({error.strerror or error}): make room, then resume; "
-                "what is committed is safe"
-            ) from error
 
     def _commit(self, body: Body) -> None:
         last = self._commits[-1].tick if self._commits else -1

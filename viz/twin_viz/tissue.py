@@ -36,6 +36,9 @@ class Run(Protocol):
     def readouts(self) -> xr.Dataset:
         """All readouts (replicate, time, …)."""
 
+    def log(self, replicate: int = 0) -> list[dict[str, Any]]:
+        """Return what happened in a trajectory, in order."""
+
     def times(self, replicate: int = 0) -> Any:
         """Return the times at which whole cells were kept, h."""
 
