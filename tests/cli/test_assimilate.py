@@ -112,5 +112,8 @@ def test_runs_and_words_that_cannot_be_used_are_told(tmp_path: Path) -> None:
         assert told in str(caught.value)
     assert not (tmp_path / "out.yaml").exists()
     call(one, two)
+    loaded, _ = check_file(tmp_path / "out.yaml")
+    assert list(loaded.document) == list(one.scenario)
+    assert loaded.document["timeline"][0]["dose"].endswith(" U/mL")
     with pytest.raises(InputError, match="exists already"):
         call(one, two)

@@ -9,6 +9,8 @@ import typer
 
 from twin.errors import InputError
 
+FEW = 2.0  # effective trajectories below which a spread means nothing; our choice
+
 
 class Method(StrEnum):
     """How parameters are updated."""
@@ -70,6 +72,11 @@ def assimilate(
         f"  means of cell types off by {found.error[0]:.3g} standard deviations with even weights, "
         f"{found.error[1]:.3g} with likelihood weights"
     )
+    if found.effective < FEW:
+        typer.echo(
+            "  hardly more than one trajectory speaks, so the spread is too small: run values around what was found, "
+            "and assimilate again"
+        )
     _write(out, opened[0].scenario, found.parameters, _provenance(snapshot, time, method.value, runs, found))
     typer.echo(str(out))
 
@@ -140,7 +147,7 @@ def _write(out: Path, document: dict[str, Any], parameters: Any, provenance: lis
         else:
             place[keys[-1]] = learned.text
     text = StringIO()
-    YAML(typ="safe").dump(changed, text)
+    YAML().dump(changed, text)  # this one keeps the order of keys, which orders the substances
     partial = out.with_name(f".{out.name}.partial")
     try:
         partial.write_text("".join(f"# {line}\n" for line in provenance) + text.getvalue(), encoding="utf-8")
