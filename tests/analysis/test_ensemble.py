@@ -28,5 +28,7 @@ def test_weights_count_where_there_are_some() -> None:
 
 def test_the_last_values_are_those_before_a_replicate_ended() -> None:
     np.testing.assert_array_equal(last_of(VALUES), [2, 5, 7])
+    weighted = last_of(VALUES.assign_coords(weight=("replicate", [0.5, 0.5, 0.0])))
+    assert float(mean_of(weighted)) == pytest.approx(3.5)
     table = xr.concat([VALUES, VALUES * 10], "cell_type")
     np.testing.assert_array_equal(last_of(table).sel(cell_type=1), [20, 50, 70])

@@ -83,6 +83,7 @@ def test_a_reseeded_twin_is_nearer_to_cells_of_the_donor_that_it_was_not_shown(r
     text = report(reseeded.path)
     assert "cells moved; energy distance" in text
     assert "not compared:" in text
+    assert f"sha256 {reseeded.attrs['inputs'][entry['file']]}" in text
 
 
 def test_a_twin_that_does_not_respond_is_put_right_to_within_the_noise_of_the_file(

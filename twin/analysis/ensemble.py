@@ -35,11 +35,9 @@ def seen_times(values: xr.DataArray) -> slice:
 
 def last_of(values: xr.DataArray) -> xr.DataArray:
     """Return the last values of each replicate that are there: a trajectory may have ended before its time."""
-    found = []
-    for replicate in range(values.sizes["replicate"]):
-        mine = values.isel(replicate=replicate)
-        others = [dim for dim in mine.dims if dim != "time"]
-        seen = np.flatnonzero(mine.notnull().any(others).values)
-        found.append(mine.isel(time=int(seen[-1]) if len(seen) else -1).drop_vars("time"))
-    joined: xr.DataArray = xr.concat(found, "replicate")
-    return joined
+    others = [dim for dim in values.dims if dim not in ("replicate", "time")]
+    known = values.notnull().any(others).transpose("replicate", "time").values
+    last = [int(np.flatnonzero(row)[-1]) if row.any() else -1 for row in known]
+    rows = xr.DataArray(np.arange(len(last)), dims="replicate")
+    picked: xr.DataArray = values.isel(replicate=rows, time=xr.DataArray(last, dims="replicate"))
+    return picked.drop_vars("time")

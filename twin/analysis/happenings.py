@@ -68,6 +68,8 @@ def _snapshots(run: Run) -> list[str]:
         before, after = (_discrepancies(entry.get(stage)) for stage in ("before", "after"))
         of = " (replicate 0; the others: run.log)" if run.replicates > 1 else ""
         lines.append(f"\n{entry['file']} against {entry['compartment']} at {entry['time']:g} h, {entry['method']}{of}")
+        digest = run.attrs.get("inputs", {}).get(entry["file"])
+        lines += [f"  sha256 {digest}"] if digest else []
         lines += table(before, after or None)
         lines.append(f"  composition: {entry['composition_distance']:.1%} of the cells are of another type")
         if after:
