@@ -19,6 +19,7 @@ FLOORS = {
     "twin.gates": 4,
     "twin.results": 4,
     "twin.analysis": 4,
+    "twin.assimilation": 4,
     "twin.conformance": 4,
     "twin.interop": 4,
     "twin.registry": 5,

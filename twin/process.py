@@ -175,6 +175,7 @@ class View:
     perturbations : columns of `dose` and `time_since`.
     context : (type,) index of each cell type among the model's contexts.
     crew : threads for work that falls into pieces; no result may depend on how many there are.
+    released : places in the timeline of the events whose condition (`when`) lets them happen now.
     """
 
     compartment: str
@@ -195,6 +196,7 @@ class View:
     contacts: sp.csr_array
     behaviours: Behaviours = NO_BEHAVIOURS
     crew: Crew = ALONE
+    released: frozenset[int] = frozenset()
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a port's array by its name; a rate is the join of all contributions."""

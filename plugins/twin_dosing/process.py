@@ -1,4 +1,7 @@
-"""The timeline: substances added and washed out, genes knocked out, cells removed."""
+"""The timeline: substances added and washed out, genes knocked out, cells removed.
+
+Cells are injected, and snapshots assimilated, by the engine itself: a process cannot make cells of nothing.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
@@ -8,11 +11,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.errors import unknown_name
+from twin.kernels.region import inside
 from twin.model.contract import WorldModel
 from twin.process import (
     ALIVE,
     CLAMP,
     CONCENTRATION,
+    POSITION,
     Add,
     Phase,
     Port,
@@ -23,8 +28,17 @@ from twin.process import (
     Update,
     View,
 )
+from twin.scenario.region import Region
 from twin.scenario.schema import Scenario
-from twin.scenario.timeline import AddSubstance, Event, KnockOut, RemoveCells, WashOut, event_ticks
+from twin.scenario.timeline import (
+    AddSubstance,
+    Event,
+    KnockOut,
+    RemoveCells,
+    WashOut,
+    event_ticks,
+    is_due,
+)
 
 Float = NDArray[np.float64]
 
@@ -43,6 +57,7 @@ class Dosing(Process):
         CONCENTRATION,
         CLAMP,
         ALIVE,
+        POSITION,
         Port("cell_type", ("cell",), "1"),
         Port("id", ("cell",), "1"),
     )
@@ -91,7 +106,8 @@ class Dosing(Process):
                     hit = _chosen(view, index, event.cell_types, event.fraction)
                     clamp = clamp_gene(clamp, hit, view.model.genes.index(event.gene), event.residual)
                 case RemoveCells():
-                    removed[_chosen(view, index, event.cell_types, event.fraction)] = True
+                    hit = _chosen(view, index, event.cell_types, event.fraction)
+                    removed[hit if event.place is None else hit[_inside(view, hit, event.place)]] = True
         updates: list[Update] = []
         if any(isinstance(event, AddSubstance | WashOut) for _, event in due):
             updates.append(Add(CONCENTRATION, concentration - view["concentration"]))
@@ -107,7 +123,7 @@ def due_events(view: View) -> Iterator[tuple[int, Event]]:
     scenario = view.scenario
     for index, event in enumerate(scenario.timeline):
         here = event.compartment is None or event.compartment == view.compartment
-        if here and view.tick in event_ticks(event, scenario.tick, scenario.n_ticks):
+        if here and is_due(event, index, view.tick, scenario.tick, scenario.n_ticks, view.released):
             yield index, event
 
 
@@ -142,6 +158,12 @@ def _chosen(view: View, index: int, cell_types: tuple[str, ...], fraction: float
     return np.flatnonzero(wanted & (luck < fraction))
 
 
+def _inside(view: View, rows: NDArray[np.intp], place: Region) -> NDArray[np.bool_]:
+    """Return which of these cells stand in a part of the box, (row,)."""
+    low, high, ball = place.limits()
+    return inside(view["position"][rows] - np.asarray(view.grid.origin), low, high, ball)
+
+
 def _nanomolar(view: View, event: AddSubstance) -> float:
     return view.scenario.substances[event.substance].nanomolar(event.dose, event.substance)
 
@@ -152,6 +174,8 @@ def _time_faults(event: Event, scenario: Scenario) -> list[str]:
         ticks = event_ticks(event, scenario.tick, scenario.n_ticks)
     except ValueError as error:
         return [f".{error}"]
+    if not ticks and event.when is not None:
+        return [f".at: {event.at:g} h is after the last look: the run ends at {scenario.duration:g} h"]
     if not ticks:
         return [f".at: {event.at:g} h never comes: the run ends at {scenario.duration:g} h"]
     return []

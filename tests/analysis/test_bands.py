@@ -32,3 +32,16 @@ def test_a_band_keeps_the_other_axes() -> None:
     mean, margin = band(values)
     assert mean.dims == margin.dims == ("time", "cell_type")
     np.testing.assert_array_equal(mean, values.mean("replicate"))
+
+
+def test_weights_count_as_as_many_draws_as_they_are_worth() -> None:
+    values = np.random.default_rng(2).normal(size=(4, 3))
+    for one, other in zip(mean_and_margin(values), mean_and_margin(values, np.full(4, 0.25)), strict=True):
+        np.testing.assert_allclose(one, other)
+    mean, margin = mean_and_margin(values, np.array([0.5, 0.5, 0.0, np.nan]))
+    two, wide = mean_and_margin(values[:2])
+    np.testing.assert_allclose(mean, two)
+    np.testing.assert_allclose(margin, wide)
+    assert np.isnan(mean_and_margin(values, np.array([1.0, 0, 0, 0]))[1]).all()
+    data = xr.DataArray(values, dims=("replicate", "x")).assign_coords(weight=("replicate", [0.5, 0.5, 0.0, 0.0]))
+    np.testing.assert_allclose(band(data)[0], two)

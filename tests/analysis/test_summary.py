@@ -27,6 +27,7 @@ class Store:
     replicates = 1
     genes: ClassVar[tuple[str, ...]] = ("ISG15",)
     events: tuple[str, ...] = ()
+    happened: tuple[dict[str, Any], ...] = ()
 
     def __init__(self, box: tuple[float, float, float], source: float | None, few: int = 3) -> None:
         self.box, self.source, self.few = box, source, few
@@ -54,6 +55,11 @@ class Store:
         kind = "B" if self.source is None else "pDC"
         obs = pd.DataFrame({"cell_type": [kind] * len(y), "alive": True}, index=[str(i) for i in range(len(y))])
         return ad.AnnData(obs=obs, obsm={"spatial": wall})
+
+    weights = None
+
+    def log(self, replicate: int) -> list[dict[str, Any]]:
+        return list(self.happened)
 
     def lineage(self, replicate: int, compartment: str) -> pd.DataFrame:
         return pd.DataFrame({"event": list(self.events)})
@@ -128,3 +134,14 @@ def test_divisions_deaths_and_columns_are_told(monkeypatch: pytest.MonkeyPatch) 
     assert "radius by cell type" in text
     assert "5.25" in text
     assert "support" not in text  # there is no transcriptome that could be supported
+
+
+def test_what_happened_is_told_and_no_more_of_it_than_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store((500.0, 60.0, 60.0), 0.0)
+    dose = {"tick": 1, "time": 0.5, "what": "add", "condition": "timeline[0]", "why": "n > 3 (4 against 3)"}
+    store.happened = (*(dose for _ in range(20)), {"tick": 3, "time": 1.5, "what": "stop", "why": "n < 1"})
+    text = told(monkeypatch, store)
+    assert "0.5 h: add (timeline[0]), for n > 3 (4 against 3)" in text
+    assert "and 9 more: run.log(0)" in text
+    store.happened = store.happened[-1:]
+    assert "1.5 h: stopped, for n < 1" in told(monkeypatch, store)

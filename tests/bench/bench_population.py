@@ -23,19 +23,24 @@ from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 from types import SimpleNamespace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from twin.engine.estimate import Load, memory_bytes, parts_of
+from twin.engine.identity import record_of
 from twin.engine.loop import advance
+from twin.engine.measure import Moment
 from twin.engine.observe import layout_of, observe_body
 from twin.engine.plan import check_file
 from twin.engine.seeding import seed_body
-from twin.engine.simulation import prepare, record_of
+from twin.engine.simulation import prepare
 from twin.engine.world import World
 from twin.kernels.blocks import Crew
 from twin.process import Process, Update, View
-from twin.results import TrajectoryWriter, create_run, open_run
+from twin.results import Ensemble, TrajectoryWriter, create_run, open_run
 from twin.results.state import load_state
+from twin.state.body import Body
 from twin.state.expression import Expression
 
 ROOT = Path(__file__).parents[2]
@@ -111,13 +116,13 @@ def run_population(n: int, threads: int, folder: Path) -> dict[str, float]:
         with _step("seed", row):
             body = seed_body(world, 0, crew)
         with _step("first frame", row):
-            writer.readouts(0, observe_body(world, body, None))
+            writer.readouts(0, _observed(world, body))
             writer.frame(body)
         with _step("tick", row):
             advance(timed, body, 0, crew)
     row |= {f"tick, {name}: CPU-s": seconds for name, seconds in spent.items()}
     with _step("second frame", row):
-        writer.readouts(1, observe_body(world, body, None))
+        writer.readouts(1, _observed(world, body))
         writer.frame(body)
     with _step("commit", row):
         writer.commit(body)
@@ -152,7 +157,7 @@ def soak(n: int, minutes: float, folder: Path) -> Iterator[tuple[int, float, int
     end = perf_counter() + 60.0 * minutes
     while perf_counter() < end:
         advance(world, body, 0)
-        writer.readouts(body.tick, observe_body(world, body, None))
+        writer.readouts(body.tick, _observed(world, body))
         writer.frame(body)
         writer.commit(body)
         yield body.tick, _resident() / 2**20, len(os.listdir("/proc/self/fd"))
@@ -165,9 +170,14 @@ def _opened(n: int, folder: Path) -> tuple[TrajectoryWriter, World, Load]:
     file.write_text(json.dumps(scenario_of(n)))
     loaded, plan = check_file(file)
     world = prepare(loaded)
-    create_run(folder / "run", record_of(plan, world), layout_of(world), 1, ["tissue"])
+    alone = Ensemble.plain(1)
+    create_run(folder / "run", record_of(plan, world), layout_of(world), alone, ["tissue"])
     names = world.model.genes, world.perturbations, world.substances.names
-    return TrajectoryWriter(folder / "run", 0, *names, TICK), world, plan.load
+    return TrajectoryWriter(folder / "run", alone.trajectories[0], *names, TICK), world, plan.load
+
+
+def _observed(world: World, body: Body) -> dict[str, NDArray[np.float64]]:
+    return observe_body(world, body, None, Moment(world, body, []))
 
 
 class _Timed(Process):

@@ -163,6 +163,10 @@ def test_every_shipped_scenario_runs(file: Path, tmp_path: Path, request: pytest
         small = ["duration=2.4 h", "observe.every=1.2 h", "observe.cells_every=2.4 h", "execution.commit_every=1.2 h"]
         small += ["compartments.dish.cells.count=500", "compartments.dish.box=[400 um, 400 um, 400 um]"]
         small += ["compartments.dish.cells.place.tumour.ball={centre: [200 um, 200 um, 200 um], radius: 80 um}"]
+    elif file.stem == "adaptive_therapy":  # its tick is an hour, too; a dose follows at once
+        small = ["duration=12 h", "observe.every=6 h", "observe.cells_every=12 h", "execution.commit_every=6 h"]
+        small += ["compartments.dish.cells.count=60", "timeline.0.when.condition=tumour > 59"]
+        small += ["timeline.1.when.condition=tumour < 9"]
     elif "timeline:" in text:
         small += ["compartments.well.cells.count=40", "timeline.1.at=0 h", "timeline.2.at=30 min"]
     elif file.stem == "cell_sorting":  # its tick is an hour
@@ -174,6 +178,9 @@ def test_every_shipped_scenario_runs(file: Path, tmp_path: Path, request: pytest
     run = open_run(tmp_path / "run")
     assert run.is_complete
     assert plan.describe()
+    if file.stem == "adaptive_therapy":
+        assert next(entry["what"] for entry in run.log()) == "add"
+        assert float(run.readouts["drug_level"].isel(replicate=0, time=-1)) > 0
 
 
 def test_a_tissue_of_measured_cells_holds_those_cells(tmp_path: Path, data_folder: Path) -> None:

@@ -156,8 +156,8 @@ def test_an_item_missing_in_a_replaced_list_is_told_where_the_new_list_stands(wr
         good.replace("processes:", "timeline:\n- {do: remove, at: 1 h, cell_types: [pDC]}\nprocesses:"),
         name="base.yaml",
     )
-    child = write("extends: base.yaml\n\ntimeline: [{do: remove, at: 1 h}]\n", name="child.yaml")
-    assert faults_of(child)[0].startswith("line 3, timeline[0].cell_types: is missing")
+    child = write("extends: base.yaml\n\ntimeline: [{do: knock_out, at: 1 h}]\n", name="child.yaml")
+    assert faults_of(child)[0].startswith("line 3, timeline[0].gene: is missing")
 
 
 def test_files_that_extend_each_other_in_a_circle_are_refused(write: Write) -> None:

@@ -46,6 +46,9 @@ class FakeRun:
             "observe": {"genes": ["ISG15"], "programs": {"interferon": ["ISG15", "IFI6"]}},
         }
 
+    def log(self, replicate: int = 0) -> list[dict[str, Any]]:
+        return []
+
     def times(self, replicate: int = 0) -> list[float]:
         return list(self.kept)
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from twin.analysis.bands import band
+from twin.analysis.ensemble import last_of, mean_of, seen_times
+from twin.analysis.happenings import happenings
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.results import Run, open_run
 from twin.units import quantity
@@ -154,9 +156,10 @@ def _scene(run: Run) -> list[str]:
     """Return the summary of one branch at one point."""
     data = run.readouts.load()
     lines: list[str] = []
+    data = data.isel(time=seen_times(data["n_cells"]))
     for compartment in run.compartments:
         here = data.sel(compartment=compartment)
-        n = here["n_cells"].isel(time=-1).mean("replicate")
+        n = mean_of(last_of(here["n_cells"]))
         if not float(here["n_cells"].max()) > 0:
             lines.append(f"\n{compartment}: no cells")
             continue
@@ -190,7 +193,7 @@ def _scene(run: Run) -> list[str]:
                 here["response_by_distance"],
                 "distance",
                 f"response by distance from {source}",
-                here["n_by_distance"].isel(time=-1).mean("replicate").values,
+                mean_of(last_of(here["n_by_distance"])).values,
                 _bins(run),
             )
         if "gene_mean" in here and "response_by_type" not in here:
@@ -209,6 +212,7 @@ def _scene(run: Run) -> list[str]:
                 f"  support of the world model: at least {lowest.min():.2f}, lowest for {lowest.idxmin()} "
                 '(the probability of being no worse than "no change")'
             )
+    lines += happenings(run)
     for d in decay_lengths(run) if not _varies_substances(run) else ():
         if np.isfinite(d.measured):
             seen = f"{d.measured:.1f} um"
@@ -222,7 +226,7 @@ def _scene(run: Run) -> list[str]:
         )
     last = run.attrs.get("last_measured_time_h") or 0.0
     start = run.attrs.get("exposure_start_h") or 0.0
-    if last and float(data.time[-1]) > start + last:
+    if last and float(data["time"].values[-1]) > start + last:
         lines.append(
             f"\nbeyond {start + last:g} h the result is extrapolated: the assay was measured {last:g} h after exposure"
         )
@@ -250,7 +254,7 @@ def _population(run: Run, here: xr.Dataset, compartment: str) -> list[str]:
         lines.append(f"  {what}: {one / run.replicates:g}{' a trajectory' if run.replicates > 1 else ''}")
     for column in here["column"].values if "column_mean" in here else ():
         values = here["column_mean"].sel(column=column)
-        left = here["n_cells"].isel(time=-1).mean("replicate").values
+        left = mean_of(last_of(here["n_cells"])).values
         lines += _table(values, "cell_type", f"{column} by cell type", left, str, "8.3g")
     return lines
 

@@ -20,6 +20,10 @@ COMMANDS = {
     "predict": ("twin.cli.predict:predict", "Predict perturbed counts for the cells of an AnnData file."),
     "sample": ("twin.cli.sample:sample", "Draw a population of cells from a world model."),
     "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, from two or more measured times."),
+    "assimilate": (
+        "twin.cli.assimilate:assimilate",
+        "Learn parameters of a scenario from a measured snapshot, by an ensemble of finished runs.",
+    ),
     "graph": ("twin.cli.graph:graph", "Write who touches whom, or who descends from whom, in a run, as GraphML."),
     "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
     "verify": ("twin.cli.verify:verify", "Hold the physics to analytic and published numbers."),

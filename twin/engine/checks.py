@@ -13,11 +13,21 @@ from twin.results.layout import check_folder_name
 from twin.scenario.behaviours import DEFAULT, base_faults
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Key
+from twin.scenario.region import Ball
 from twin.scenario.rules import rule_faults
-from twin.scenario.schema import Ball, Compartment, Scenario, TableCells
+from twin.scenario.schema import Compartment, Scenario, TableCells
 from twin.scenario.signalling import Complexes, Received, absent_receptors
 from twin.scenario.signals import GENE
-from twin.scenario.timeline import AddSubstance, KnockOut, RemoveCells, WashOut, whole_ticks
+from twin.scenario.timeline import (
+    AddSubstance,
+    Assimilate,
+    InjectCells,
+    KnockOut,
+    RemoveCells,
+    WashOut,
+    whole_ticks,
+)
+from twin.scenario.watched import genes_named
 from twin.units import Concentration
 
 WALLS = tuple(f"{axis}_{side}" for axis, side in product("xyz", ("low", "high")))
@@ -82,6 +92,24 @@ def peek_files(loaded: LoadedScenario, findings: Findings) -> dict[str, Contents
     return contents
 
 
+def peek_snapshots(loaded: LoadedScenario, findings: Findings) -> None:
+    """Note what is wrong with the files that the timeline assimilates, as far as their obs tells."""
+    scenario = loaded.scenario
+    for i, event in enumerate(scenario.timeline):
+        if not isinstance(event, Assimilate):
+            continue
+        loc: tuple[Key, ...] = ("timeline", i)
+        try:
+            found = peek(loaded.resolve(event.file), event.cell_type, event.where)
+        except InputError as error:
+            findings.add((*loc, "file"), str(error))
+            continue
+        if event.compartment is None and len(scenario.compartments) > 1:
+            findings.add((*loc, "compartment"), f"say which one was measured: {', '.join(scenario.compartments)}")
+        for j, name in enumerate(event.cell_types):
+            findings.name((*loc, "cell_types", j), f"cell type of {event.file}", name, found.cell_types)
+
+
 def _peek_table(
     loaded: LoadedScenario, name: str, cells: TableCells, contents: dict[str, Contents], findings: Findings
 ) -> None:
@@ -125,10 +153,7 @@ def document_faults(
         findings.nanomolar(("substances", name, "initial"), substance.initial, name)
         for wall in WALLS:
             findings.nanomolar(("substances", name, "walls", wall), getattr(substance.walls, wall), name)
-    unread = any(c.cells.source != "model" and n not in contents for n, c in scenario.compartments.items())
-    types: set[str] | None = None
-    if model is not None and not unread:
-        types = set(model.contexts).union(*(found.cell_types for found in contents.values()))
+    types = types_there(loaded, model, contents)
     for name, found in contents.items():
         cells = scenario.compartments[name].cells
         if cells.source == "table" and model is not None:
@@ -143,6 +168,15 @@ def document_faults(
     _observe(scenario, model, types, findings)
     if model is not None:
         gene_faults(scenario, model.genes, findings)
+
+
+def types_there(loaded: LoadedScenario, model: WorldModel | None, contents: Mapping[str, Contents]) -> set[str] | None:
+    """Return the cell types that a scenario may name; None where the model or a file could not be read."""
+    homes = loaded.scenario.compartments
+    unread = any(c.cells.source != "model" and n not in contents for n, c in homes.items())
+    if model is None or unread:
+        return None
+    return set(model.contexts).union(*(found.cell_types for found in contents.values()))
 
 
 def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) -> None:
@@ -168,6 +202,7 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
     named += [(("observe", "genes", i), gene) for i, gene in enumerate(scenario.observe.genes)]
     for name, program in scenario.observe.programs.items():
         named += [(("observe", "programs", name, i), gene) for i, gene in enumerate(program)]
+    named += genes_named(scenario)
     for loc, gene in named:
         findings.name(loc, "gene of the world model", gene, genes)
 
@@ -185,6 +220,10 @@ def _clock(scenario: Scenario, findings: Findings) -> None:
     findings.ticks(("duration",), scenario.duration)
     findings.ticks(("observe", "every"), scenario.observe.every)
     findings.ticks(("observe", "cells_every"), scenario.observe.cells_every)
+    for i, at in enumerate(scenario.observe.at):
+        findings.ticks(("observe", "at", i), at)
+        if at > scenario.duration:
+            findings.add(("observe", "at", i), f"{at:g} h never comes: the run ends at {scenario.duration:g} h")
     findings.ticks(("execution", "commit_every"), scenario.execution.commit_every)
 
 
@@ -302,8 +341,34 @@ def _timeline(scenario: Scenario, types: set[str] | None, findings: Findings) ->
             findings.name((*loc, "substance"), "substance", event.substance, scenario.substances)
         if isinstance(event, AddSubstance):
             findings.nanomolar((*loc, "dose"), event.dose, event.substance)
-        if isinstance(event, KnockOut | RemoveCells):
+        if isinstance(event, KnockOut | RemoveCells | Assimilate):
             _types((*loc, "cell_types"), event.cell_types, types, findings)
+        if isinstance(event, InjectCells):
+            findings.name((*loc, "cell_type"), "cell type", event.cell_type, types or (event.cell_type,))
+        if isinstance(event, InjectCells | Assimilate) and event.when is None and event.at > scenario.duration:
+            findings.add((*loc, "at"), f"{event.at:g} h never comes: the run ends at {scenario.duration:g} h")
+        if isinstance(event, InjectCells | RemoveCells) and event.place is not None:
+            _place((*loc, "place"), event, scenario, findings)
+
+
+def _place(loc: tuple[Key, ...], event: InjectCells | RemoveCells, scenario: Scenario, findings: Findings) -> None:
+    """Note a place that lies outside of a box in which the event happens."""
+    assert event.place is not None
+    for name, compartment in scenario.compartments.items():
+        if event.compartment not in (None, name):
+            continue
+        for i, (axis, edge) in enumerate(zip("xyz", compartment.box, strict=True)):
+            limits = getattr(event.place, axis)
+            if limits is not None and not 0 <= limits[0] < limits[1] <= edge:
+                findings.add(
+                    (*loc, axis), f"{limits[0]:g} to {limits[1]:g} um is no span of the box of {name}, 0 to {edge:g} um"
+                )
+            if event.place.ball is not None and not 0 <= event.place.ball.centre[i] <= edge:
+                centre = event.place.ball.centre[i]
+                findings.add(
+                    (*loc, "ball", "centre", i),
+                    f"{centre:g} um does not lie inside the box of {name}, 0 to {edge:g} um",
+                )
 
 
 def _observe(scenario: Scenario, model: WorldModel | None, types: set[str] | None, findings: Findings) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from twin.engine import estimate
 from twin.engine.explain_signals import from_table, notices, table_words
+from twin.engine.observables import described
 from twin.process import Port, Process
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.schema import Compartment, Rule, Scenario, Substance
@@ -36,6 +37,7 @@ def describe(plan: "Plan") -> str:
         ("From the built-in table", table + table_words(scenario.substances.values())),
         ("In each tick", [_process(name, p, plan) for name, p in plan.processes]),
         ("What cells notice", notices(scenario, model)),
+        ("Observed and watched", described(scenario, dict(plan.processes))),
         ("Taken for granted", list(plan.assumptions)),
         ("Cost, estimated", _cost(plan)),
     ]

@@ -9,6 +9,7 @@ from functools import lru_cache
 from twin.data.peek import Contents
 from twin.model.contract import WorldModel
 from twin.scenario.schema import Compartment, Scenario
+from twin.scenario.timeline import InjectCells
 
 
 @lru_cache(maxsize=8)
@@ -41,7 +42,7 @@ def types_named(scenario: Scenario, model: WorldModel, contents: Mapping[str, Co
             found |= set(types_of(compartment, model))
         elif name in contents:
             found |= contents[name].cell_types
-    return found
+    return found | {event.cell_type for event in scenario.timeline if isinstance(event, InjectCells)}
 
 
 def perturbations_named(scenario: Scenario, model: WorldModel) -> list[str]:

@@ -51,6 +51,7 @@ def files_of(loaded: LoadedScenario) -> dict[str, Path]:
     sources = (compartment.cells for compartment in loaded.scenario.compartments.values())
     files = [cells.file for cells in sources if cells.source != "model"]
     files += [pairs.file for pairs in loaded.scenario.signalling.pairs]
+    files += [event.file for event in loaded.scenario.timeline if event.do == "assimilate"]
     return {file: loaded.resolve(file) for file in files}
 
 

@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from twin.engine.apply import Pending, apply_structure, apply_updates, declared
+from twin.engine.assimilate import assimilate_due
+from twin.engine.conditions import look, released_at, texts_at
+from twin.engine.inject import inject_due
+from twin.engine.measure import Moment
 from twin.engine.observe import References, kept_ticks, observe_body, observed_ticks
 from twin.engine.view import view_of
 from twin.engine.world import World
@@ -59,13 +63,15 @@ def advance(world: World, body: Body, replicate: int, crew: Crew = ALONE) -> Non
         If a process breaks, or gives what it did not declare or what does not fit; the process is named.
     """
     pending = {name: Pending() for name in body.compartments}
+    released = released_at(body)
     axes = {"behaviour": len(world.behaviours.ruled)}
+    inject_due(world, body, replicate)
     for name, process in world.processes:
         ticks = ticks_of(process, world.scenario.tick)
         if body.tick % ticks:
             continue
         for home in body.compartments.values():
-            updates = declared(name, process, _step(world, home, name, process, body.tick, replicate, crew))
+            updates = declared(name, process, _step(world, home, name, process, body.tick, replicate, crew, released))
             apply_updates(home, name, updates, pending[home.name], axes)
     streams = Streams(world.scenario.seed, replicate, body.tick)
     for home in body.compartments.values():
@@ -74,11 +80,18 @@ def advance(world: World, body: Body, replicate: int, crew: Crew = ALONE) -> Non
 
 
 def _step(
-    world: World, home: Compartment, name: str, process: Process, tick: int, replicate: int, crew: Crew
+    world: World,
+    home: Compartment,
+    name: str,
+    process: Process,
+    tick: int,
+    replicate: int,
+    crew: Crew,
+    released: frozenset[int],
 ) -> Iterator[Update]:
     """Yield what a process gives; this is where foreign code is called, and where its errors get its name."""
     hours = world.scenario.tick
-    view = view_of(world, home, process, tick, replicate, crew)
+    view = view_of(world, home, process, tick, replicate, crew, released)
     try:
         yield from process.step(view, ticks_of(process, hours) * hours)
     except _BROKEN as error:
@@ -104,17 +117,18 @@ def run_segment(
 ) -> None:
     """Run ticks until `until`, keep what the scenario asks for, and commit.
 
-    The body must be at the last commit (or at tick 0, whose readouts are then taken too).
+    The body must be at the last commit (or at tick 0, whose readouts are then taken too). A body whose scenario ends
+    it early stays where it is.
     """
     scenario = world.scenario
     when = {tick: index for index, tick in enumerate(observed_ticks(world))}
     keep = kept_ticks(world)
     began, first = time.monotonic(), body.tick
-    if body.tick == 0:
-        _note(world, body, writer, when, keep, references)
-    while body.tick < until:
+    if body.tick == 0 and not body.stopped:
+        _note(world, body, writer, replicate, when, keep, references)
+    while body.tick < until and not body.stopped:
         advance(world, body, replicate, crew)
-        _note(world, body, writer, when, keep, references)
+        _note(world, body, writer, replicate, when, keep, references)
         if on_progress is not None:
             rate = (body.tick - first) / max(time.monotonic() - began, 1e-9)
             now = body.tick * scenario.tick
@@ -122,18 +136,29 @@ def run_segment(
     writer.commit(body)
 
 
+def attend(world: World, body: Body, replicate: int, *, observed: bool = False) -> Moment:
+    """Correct a body by what was measured at its time, and watch it; to be done once at each tick."""
+    assimilate_due(world, body, replicate)
+    moment = Moment(world, body, texts_at(world, body.tick, observed=observed))
+    look(world, body, moment)
+    return moment
+
+
 def _note(
     world: World,
     body: Body,
     writer: TrajectoryWriter,
+    replicate: int,
     when: dict[int, int],
     keep: set[int],
     references: References | None,
 ) -> None:
-    if body.tick in when:
-        values = observe_body(world, body, references)
-        writer.readouts(when[body.tick], values)
-    if body.tick in keep:
+    """Attend to a body, and keep what the scenario asks for."""
+    observed = body.tick in when
+    moment = attend(world, body, replicate, observed=observed)
+    if observed:
+        writer.readouts(when[body.tick], observe_body(world, body, references, moment))
+    if body.tick in keep or body.stopped:
         writer.frame(body)
 
 

@@ -8,13 +8,16 @@ from scipy.spatial import cKDTree
 
 from twin.data.counts import onto_axis
 from twin.engine.apply import joined_rate
+from twin.engine.measure import Moment, all_types, groups_of
 from twin.engine.world import World
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
 from twin.process import SINK
 from twin.results import Readout, ReadoutLayout
+from twin.scenario.measures import unit_text
 from twin.scenario.schema import MeasuredCells
 from twin.scenario.timeline import whole_ticks
+from twin.scenario.watched import known_names
 from twin.state.body import Body, Compartment
 
 Float = NDArray[np.float64]
@@ -32,9 +35,11 @@ class References:
 
 def observed_ticks(world: World) -> list[int]:
     """Return the ticks after which readouts are taken; 0 is the start, the last is the end."""
-    step = whole_ticks(world.scenario.observe.every, world.scenario.tick, "every")
-    ticks = list(range(0, world.scenario.n_ticks + 1, step))
-    return ticks if ticks[-1] == world.scenario.n_ticks else [*ticks, world.scenario.n_ticks]
+    observe, tick, last = world.scenario.observe, world.scenario.tick, world.scenario.n_ticks
+    ticks = {0, last} | {whole_ticks(at, tick, "at") for at in observe.at}
+    if observe.regular:
+        ticks |= set(range(0, last + 1, whole_ticks(observe.every, tick, "every")))
+    return sorted(ticks)
 
 
 def kept_ticks(world: World) -> set[int]:
@@ -42,11 +47,6 @@ def kept_ticks(world: World) -> set[int]:
     observe = world.scenario.observe
     step = whole_ticks(observe.cells_every or observe.every, world.scenario.tick, "cells_every")
     return {*range(0, world.scenario.n_ticks + 1, step), world.scenario.n_ticks}
-
-
-def all_types(world: World) -> tuple[str, ...]:
-    """Return the cell types of all compartments, in alphabetical order."""
-    return tuple(sorted({t for names in world.names.values() for t in names["cell_type"]}))
 
 
 def layout_of(world: World) -> ReadoutLayout:
@@ -93,6 +93,13 @@ def layout_of(world: World) -> ReadoutLayout:
             variables.append(
                 Readout("concentration_by_distance", (*at, "substance"), "nM", "mean concentration at the cells")
             )
+    columns = {column.name: column.units for column in world.columns}
+    known = known_names(world.scenario, None, None, None, columns)
+    for name, text in observe.quantities.items():
+        kind = known.kind_of(text)
+        if kind.by:
+            coords.setdefault(kind.by, list(groups_of(world, kind.by)))
+        variables.append(Readout(name, (kind.by,) if kind.by else (), unit_text(kind.unit), text))
     times = np.array(observed_ticks(world)) * world.scenario.tick
     return ReadoutLayout(times=times, coords=coords, variables=tuple(variables))
 
@@ -148,12 +155,14 @@ def _own_depths(world: World, name: str, context: NDArray[np.intp], ids: NDArray
     return depth
 
 
-def observe_body(world: World, body: Body, references: References | None) -> dict[str, Float]:
-    """Return every readout of the layout at this moment."""
+def observe_body(world: World, body: Body, references: References | None, moment: Moment) -> dict[str, Float]:
+    """Return every readout of the layout at this moment, which must be ready for the scenario's quantities."""
     layout = layout_of(world)
     out = {v.name: np.full(layout.shape(v), np.nan) for v in layout.variables}
     for place, name in enumerate(world.scenario.compartments):
         _observe_tissue(world, body.compartments[name], references, place, out)
+    for name, text in world.scenario.observe.quantities.items():
+        out[name] = moment.number(text)
     return out
 
 

@@ -7,8 +7,9 @@ from twin.errors import InputError
 from twin.kernels.ball import Ball, pack_ball
 from twin.kernels.packing import choose_sites, pack_box
 from twin.kernels.random import Stream, Streams
-from twin.scenario import schema
-from twin.scenario.schema import CellSource, Region
+from twin.scenario import region as parts
+from twin.scenario.region import Region
+from twin.scenario.schema import CellSource
 from twin.state.fields import Grid
 
 Float = NDArray[np.float64]
@@ -47,7 +48,7 @@ def packed_places(
     low = np.asarray(grid.origin)
     high = low + grid.size
     position = np.empty((len(code), 3))
-    shared: dict[schema.Ball, list[int]] = {}
+    shared: dict[parts.Ball, list[int]] = {}
     for t, region in source.place.items():
         if region.ball is not None and t in types:
             shared.setdefault(region.ball, []).append(types.index(t))

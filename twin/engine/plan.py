@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from twin import registry
 from twin.data.peek import Contents
-from twin.engine import checks, estimate, explain, order, unserved
+from twin.engine import checks, estimate, explain, observables, order, unserved
 from twin.engine.focus import focused, perturbations_named, types_named
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
@@ -25,7 +25,7 @@ from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
-from twin.scenario.timeline import whole_ticks
+from twin.scenario.timeline import InjectCells, whole_ticks
 
 MOST_TICKS = 1_000_000  # our choice: nearly a year of half-minutes; above it a tick was mistyped
 RECORDED = ("twin", "torch", "numpy", "scipy", "numba", "anndata", "xarray", "zarr", "dask", "networkx", "pydantic")
@@ -119,6 +119,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         )
         raise loaded.error([*findings.faults, *choose_processes(loaded)[1]])
     contents = checks.peek_files(loaded, findings)
+    checks.peek_snapshots(loaded, findings)
     whole = _model(loaded, contents, findings)
     model = None if whole is None else _needed(whole, scenario, contents)
     # names are looked up among all types and perturbations, genes among those of the types that are there
@@ -137,6 +138,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         for name, message in (*order.port_faults(processes, unheard), *circles):
             findings.add(("processes", name), message)
         unserved.note(scenario, processes, findings)
+        observables.note(scenario, named, checks.types_there(loaded, named, contents), processes, findings)
     n_cells = _n_cells(scenario, contents)
     load = estimate.load_of(scenario, n_cells, model, processes, every) if model is not None else None
     memory = 0.0 if load is None else estimate.memory_bytes(load)
@@ -202,6 +204,7 @@ def _composed_types(scenario: Scenario, contents: Mapping[str, Contents]) -> tup
     named = [tuple(c.composition) for c in sources if c.source == "model" and not isinstance(c.composition, str)]
     tables = (n for n, compartment in scenario.compartments.items() if compartment.cells.source == "table")
     named += [tuple(sorted(contents[n].cell_types)) for n in tables if n in contents]
+    named.append(tuple(event.cell_type for event in scenario.timeline if isinstance(event, InjectCells)))
     own = (t for t in scenario.cell_types if t != DEFAULT)
     return tuple(dict.fromkeys([*(t for types in named for t in types), *own]))
 

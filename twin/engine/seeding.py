@@ -15,6 +15,7 @@ from twin.kernels.random import Streams
 from twin.model.contract import Condition
 from twin.process import ALONE
 from twin.scenario.schema import CellSource, Compartment, MeasuredCells, TableCells
+from twin.scenario.watched import FOUNDER
 from twin.state.body import Body
 from twin.state.body import Compartment as Tissue
 from twin.state.cells import Cells, Column
@@ -174,7 +175,7 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
         clamp=sp.csr_array((n, genes), dtype=np.float64),
         names=world.names[name],
         columns=world.columns,
-        extra={column.name: _initial(column, n) for column in world.columns},
+        extra={column.name: made_column(column, ids) for column in world.columns},
     )
     fields = np.broadcast_to(world.substances.initial[:, None, None, None], (len(world.substances.names), *grid.shape))
     return Tissue(
@@ -198,8 +199,11 @@ def _codes(values: NDArray[np.str_], categories: tuple[str, ...]) -> NDArray[np.
     return np.array([place[str(v)] for v in values], dtype=np.intp)
 
 
-def _initial(column: Column, n: int) -> Float:
-    return np.full((n, column.width) if column.width else n, column.initial)
+def made_column(column: Column, ids: NDArray[np.uint64]) -> Float:
+    """Return a column of cells that come from nowhere, (cell,) or (cell, width): each is a founder of its own."""
+    if column.name == FOUNDER:
+        return ids.astype(np.float64)
+    return np.full((len(ids), column.width) if column.width else len(ids), column.initial)
 
 
 def _radii(source: CellSource, code: NDArray[np.intp], types: tuple[str, ...]) -> Float:

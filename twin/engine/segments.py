@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from twin.engine.identity import essence, files_of, name_of
-from twin.engine.loop import Progress, advance, run_segment
+from twin.engine.loop import Progress, advance, attend, run_segment
 from twin.engine.observe import References, observed_ticks, references_of
 from twin.engine.plan import compile_plan
 from twin.engine.seeding import seed_body
@@ -24,7 +24,7 @@ from twin.engine.world import World, build_world
 from twin.errors import RunError
 from twin.kernels.blocks import Crew
 from twin.results import Ensemble, Trajectory, TrajectoryWriter, load_state, save_state
-from twin.results.commits import load_commits
+from twin.results.commits import load_commits, stopped_by
 from twin.results.layout import fork_of, state_name, trajectory_of
 from twin.scenario.load import LoadedScenario
 from twin.scenario.variants import axes_of, load_variant
@@ -94,6 +94,8 @@ def segment(
         )
         crew = opened.enter_context(Crew(threads, begin=_alone))
         body = writer.restore()
+        if body is None and job.parent is not None and _ended(out, job.parent, trajectory.fork):
+            return until  # its past has no such time
         if body is None and job.parent is not None:
             body = adapted(_forked(loaded, out, job.parent, trajectory.fork, crew), world)
             past = [i for i, tick in enumerate(observed_ticks(world)) if tick <= trajectory.fork]
@@ -196,13 +198,23 @@ def _forked(loaded: LoadedScenario, out: Path, parent: Trajectory, tick: int, cr
         world = world_of(loaded, parent)
         kept = [t for t in range(tick) if fork_of(out, parent.id, t).exists()]
         body = load_state(fork_of(out, parent.id, kept[-1])) if kept else seed_body(world, parent.replicate, crew)
+        if body.tick == 0:
+            attend(world, body, parent.replicate)
         while body.tick < tick:
             advance(world, body, parent.replicate, crew)
+            attend(world, body, parent.replicate)
+        body.log.clear()  # the trunk has written it, as its lineage
         for home in body.compartments.values():
-            home.lineage = type(home.lineage)()  # the trunk has written it
+            home.lineage = type(home.lineage)()
         file.parent.mkdir(exist_ok=True)
         save_state(body, file)
     return load_state(file)
+
+
+def _ended(out: Path, parent: Trajectory, tick: int) -> bool:
+    """Say whether a condition ended a trunk at or before the tick at which another forks from it."""
+    commits = load_commits(trajectory_of(out, parent.id))
+    return stopped_by(commits) is not None and commits[-1].tick <= tick
 
 
 def _keep_fork(out: Path, job: Job, tick: int) -> None:

@@ -10,6 +10,7 @@ from twin.scenario.behaviours import entry
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
 from twin.scenario.signals import entry as signal_entry
+from twin.scenario.timeline import Assimilate, InjectCells
 
 OWN_COLUMNS = ("radius", "depth", "ec50_factor")  # of the cells themselves, that can be observed
 
@@ -40,7 +41,8 @@ def unheard(scenario: Scenario, processes: Mapping[str, Process], findings: chec
 def _sections(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
     """Note sections that nobody reads."""
     written = {port.name for process in processes.values() for port in process.writes}
-    if scenario.timeline and not any(p.phase == Phase.TIMELINE for p in processes.values()):
+    handed = any(not isinstance(event, InjectCells | Assimilate) for event in scenario.timeline)  # the rest is ours
+    if handed and not any(p.phase == Phase.TIMELINE for p in processes.values()):
         findings.add(("timeline",), "no process carries it out; add one, like 'dosing:' under processes")
     if scenario.signalling.secretion and SOURCE.name not in written:
         findings.add(("signalling", "secretion"), "no process releases; add one, like 'secretion:'")

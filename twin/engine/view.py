@@ -26,8 +26,19 @@ def rate_ports(world: World) -> dict[str, Port]:
     }
 
 
-def view_of(world: World, home: Compartment, process: Process, tick: int, replicate: int, crew: Crew = ALONE) -> View:
-    """Return what `process` sees of `home` at the start of its step; arrays cannot be written."""
+def view_of(
+    world: World,
+    home: Compartment,
+    process: Process,
+    tick: int,
+    replicate: int,
+    crew: Crew = ALONE,
+    released: frozenset[int] = frozenset(),
+) -> View:
+    """Return what `process` sees of `home` at the start of its step; arrays cannot be written.
+
+    released : places in the timeline of events whose condition lets them happen now.
+    """
     scenario = world.scenario
     arrays = {name: _frozen(a) for name, a in home.cells.arrays().items()}
     arrays[CONCENTRATION.name] = _frozen(home.concentration)
@@ -56,6 +67,7 @@ def view_of(world: World, home: Compartment, process: Process, tick: int, replic
         contacts=home.contacts,
         behaviours=world.behaviours,
         crew=crew,
+        released=released,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.assimilation.snapshot import Snapshot, read_snapshot
 from twin.data.counts import CountData, onto_axis, read_counts
 from twin.data.places import Places, read_places
 from twin.engine.checks import WALLS, Findings, gene_faults
@@ -19,6 +20,8 @@ from twin.process import Process
 from twin.scenario.behaviours import DEFAULT, NO_BEHAVIOURS, Behaviours, behaviours_of
 from twin.scenario.load import LoadedScenario
 from twin.scenario.schema import Compartment, MeasuredCells, Scenario, TableCells
+from twin.scenario.timeline import Assimilate, InjectCells
+from twin.scenario.watched import FOUNDER, follows_clones
 from twin.state.cells import Column
 from twin.state.fields import Substances, Wall
 from twin.units import Concentration
@@ -26,6 +29,7 @@ from twin.units import Concentration
 LN2 = float(np.log(2.0))
 CODED = ("cell_type", "donor", "species", "technology")
 UNKNOWN = "unknown"
+INJECTED = "injected"  # donor of cells that were put in while the run went
 LEAST_SHARED = 0.5  # of a file's counts, on genes that the model knows; our choice: below it most of a cell is lost
 
 
@@ -39,6 +43,7 @@ class World:
     measured : per compartment the user's cells, where it is made from a file.
     notes : what a run has to record of its cells, a sentence each.
     placed : per compartment the cells of its table, where it is made from one.
+    snapshots : per place in the timeline the measured cells that are assimilated there.
     """
 
     scenario: Scenario
@@ -52,6 +57,7 @@ class World:
     behaviours: Behaviours = NO_BEHAVIOURS
     notes: tuple[str, ...] = ()
     placed: Mapping[str, Places] = field(default_factory=dict)
+    snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
 
     @property
     def perturbations(self) -> tuple[str, ...]:
@@ -143,6 +149,7 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
             else:
                 n_of = composed(name, compartment, types, whole)
                 present[name] = {t for t, n in zip(types, n_of, strict=True) if n}
+        _with_injected(scenario, name, names[name], whole)
     here = {t for columns in names.values() for t in columns["cell_type"]}
     contexts = tuple(c for c in model.contexts if c in here)
     model = focused(model, contexts, tuple(perturbations_named(scenario, whole)))
@@ -160,6 +167,8 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
         for name, columns in names.items()
     }
     columns = tuple(column for _, process in processes for column in process.columns)
+    if follows_clones(scenario):
+        columns += (Column(FOUNDER, "1"),)
     notes += _absent(scenario, present)
     return World(
         scenario,
@@ -173,7 +182,38 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
         behaviours_of(scenario),
         tuple(notes),
         placed,
+        _snapshots(loaded, model),
     )
+
+
+def _snapshots(loaded: LoadedScenario, model: WorldModel) -> dict[int, Snapshot]:
+    """Read the measured cells that the timeline assimilates.
+
+    Raises
+    ------
+    ScenarioError
+        If a file holds no raw counts or shares too little with the model; each is told at its place.
+    """
+    findings, found = Findings(loaded), {}
+    for i, event in enumerate(loaded.scenario.timeline):
+        if isinstance(event, Assimilate):
+            file = loaded.resolve(event.file)
+            try:
+                found[i] = read_snapshot(file, model.genes, event.cell_type, event.where, event.hold_out)
+            except InputError as error:
+                findings.add(("timeline", i, "file"), str(error))
+    if findings.faults:
+        raise loaded.error(findings.faults)
+    return found
+
+
+def _with_injected(scenario: Scenario, name: str, names: dict[str, tuple[str, ...]], whole: WorldModel) -> None:
+    """Add the types of the cells that will be injected into a compartment to its names, and their donor."""
+    events = [e for e in scenario.timeline if isinstance(e, InjectCells) and e.compartment in (None, name)]
+    new = dict.fromkeys(e.cell_type for e in events if e.cell_type not in names["cell_type"])
+    names["cell_type"] = (*names["cell_type"], *(t for t in new if t in whole.contexts))
+    if events and names["donor"] != ("sampled",):
+        names["donor"] = (*names["donor"], INJECTED)
 
 
 def composed(name: str, compartment: Compartment, types: tuple[str, ...], model: WorldModel) -> NDArray[np.intp]:
@@ -189,7 +229,7 @@ def composed(name: str, compartment: Compartment, types: tuple[str, ...], model:
     if isinstance(source.composition, str):
         shares = np.array([model.composition[model.contexts.index(t)] for t in types], dtype=np.float64)
     else:
-        shares = np.array([source.composition[t] for t in types], dtype=np.float64)
+        shares = np.array([source.composition.get(t, 0.0) for t in types], dtype=np.float64)
     if shares.sum() <= 0:
         raise InputError(f"compartments.{name}.cells.composition: no type has a share above 0")
     return type_counts(source.count, shares)

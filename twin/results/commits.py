@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from twin.errors import InputError
 from twin.results.layout import COMMITS, unfinished
@@ -33,6 +35,7 @@ class Commit:
     lineage : compartments with births or deaths.
     fields : compartments with concentrations.
     readouts : places along the readouts' time axis.
+    log : what happened: events that a condition let happen, snapshots that were assimilated, an early end.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Commit:
     lineage: tuple[str, ...]
     fields: tuple[str, ...]
     readouts: tuple[int, ...]
+    log: tuple[dict[str, Any], ...] = ()
 
 
 def load_commits(trajectory: Path) -> list[Commit]:
@@ -62,6 +66,12 @@ def load_commits(trajectory: Path) -> list[Commit]:
         raise InputError(f"{file} cannot be read ({error}): restore it, or run anew") from error
 
 
+def stopped_by(commits: Sequence[Commit]) -> str | None:
+    """Return why a trajectory ended before its time; None where it did not."""
+    log = [entry for commit in commits for entry in commit.log]
+    return next((str(entry["why"]) for entry in reversed(log) if entry["what"] == "stop"), None)
+
+
 def save_commits(trajectory: Path, commits: list[Commit]) -> None:
     """Replace the list in one step; it is on the disk when this returns."""
     file = trajectory / COMMITS
@@ -79,5 +89,5 @@ def _commit(entry: dict[str, object]) -> Commit:
         Frame(int(f["tick"]), float(f["time"]), {k: (int(a), int(b)) for k, (a, b) in f["rows"].items()})
         for f in frames
     )
-    lists = {key: tuple(entry.pop(key)) for key in ("lineage", "fields", "readouts")}  # type: ignore[arg-type, var-annotated]  # JSON; checked by the caller's except
+    lists = {key: tuple(entry.pop(key, ())) for key in ("lineage", "fields", "readouts", "log")}  # type: ignore[arg-type, var-annotated]  # JSON; checked by the caller's except
     return Commit(frames=read, **lists, **entry)  # type: ignore[arg-type]  # as above

@@ -15,6 +15,7 @@ import xarray as xr
 import zarr
 
 from twin.errors import InputError, UnknownNameError
+from twin.kernels.ensemble import weights_of
 from twin.results.commits import Commit, Frame, load_commits
 from twin.results.ensemble import Ensemble, Trajectory
 from twin.results.frames import load_frame, load_genes, load_table
@@ -143,8 +144,9 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every trajectory has done all its ticks."""
-        return all(self.ticks_of(t) >= int(self.attrs["n_ticks"]) for t in self.trajectories)
+        """Whether every trajectory has done all its ticks, or ended early by a condition of its scenario."""
+        n_ticks = int(self.attrs["n_ticks"])
+        return all(self.ticks_of(t) >= n_ticks or self.why_stopped(t) is not None for t in self.trajectories)
 
     def ticks_done(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> int:
         """Return the ticks of a trajectory that are committed."""
@@ -154,6 +156,30 @@ class Run:
         """Return the ticks of a trajectory that are committed; a branch begins with those of its past."""
         commits = self._commits(trajectory)
         return commits[-1].tick if commits else 0
+
+    def log(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> list[dict[str, Any]]:
+        """Return what happened in a trajectory, in order: "tick", "time" (h), "what", and more as it is the case.
+
+        Events that a condition let happen, snapshots that were assimilated, an early end; of a branch what happened in
+        its past, too.
+        """
+        return self._log(self.ensemble.find(replicate, branch, point))
+
+    def stopped(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> str | None:
+        """Return why a trajectory ended before its time; None where it did not."""
+        return self.why_stopped(self.ensemble.find(replicate, branch, point))
+
+    def why_stopped(self, trajectory: Trajectory) -> str | None:
+        """Return why a trajectory, or its past before it forked, ended before its time; None where neither did."""
+        return next((str(e["why"]) for e in reversed(self._log(trajectory)) if e["what"] == "stop"), None)
+
+    def _log(self, trajectory: Trajectory) -> list[dict[str, Any]]:
+        own = [dict(entry) for commit in self._commits(trajectory) for entry in commit.log]
+        if trajectory.parent is None:
+            return own
+        family = self.ensemble if self._family is None else self._family
+        past = self._log(family.by_id[trajectory.parent])
+        return [entry for entry in past if entry["tick"] <= trajectory.fork] + own
 
     def times(
         self, replicate: int = 0, branch: str | None = None, point: Point = None
@@ -168,15 +194,45 @@ class Run:
 
         The dimensions branch and sweep axes are there where the scenario has them.
         """
-        folder = readouts_of(self.path, int(self.attrs.get("generation", 0)))
-        data: xr.Dataset = xr.open_zarr(folder, consolidated=False)
-        data = data.isel(self._place, drop=True)
+        data = self.streamed
         done = np.zeros((*self.ensemble.shape, data.sizes[TIME]), dtype=bool)
         for trajectory in self.trajectories:
             written = [i for commit in self._commits(trajectory) for i in commit.readouts]
             for place in trajectory.places:
                 done[place][written] = True
-        return data if done.all() else data.where(xr.DataArray(done, dims=(*self.ensemble.dims, TIME)))
+        dims = self.ensemble.dims
+        data = data if done.all() else data.where(xr.DataArray(done, dims=(*dims, TIME)))
+        weights = self.weights
+        return data if weights is None else data.assign_coords(weight=(dims, weights))
+
+    @property
+    def streamed(self) -> xr.Dataset:
+        """Return all readouts that are written by now, lazily, also those that wait for a commit."""
+        folder = readouts_of(self.path, int(self.attrs.get("generation", 0)))
+        data: xr.Dataset = xr.open_zarr(folder, consolidated=False)
+        return data.isel(self._place, drop=True)
+
+    @property
+    def weights(self) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+        """Return the weights of the trajectories, of the shape of `readouts` before the time, or None.
+
+        Snapshots give them (`reweight`): in proportion to the likelihood of all snapshots so far, and summing to 1
+        over the replicates of each branch and point. A replicate that has not come to a snapshot yet, or ended before,
+        has none.
+        """
+        told = {
+            t.id: {(e["tick"], e["event"]): float(e["log_likelihood"]) for e in self._log(t) if "log_likelihood" in e}
+            for t in self.trajectories
+        }
+        snapshots = set().union(*told.values())
+        if not snapshots:
+            return None
+        sums = {name: sum(mine.values()) if mine.keys() == snapshots else np.nan for name, mine in told.items()}
+        out = np.empty(self.ensemble.shape)
+        for place in np.ndindex(out.shape[:-1]):
+            members = (self.ensemble.by_place[(*place, i)] for i in range(self.replicates))
+            out[place] = weights_of(np.array([sums[t.id] for t in members], dtype=np.float64))
+        return out
 
     def at(self, branch: str | None = None, point: Point = None) -> "Run":
         """Return the part of this run that is one branch at one point of the sweep, as a run of replicates alone."""

@@ -30,6 +30,8 @@ def save_state(body: Body, file: Path) -> None:
         "format": FORMAT,
         "tick": body.tick,
         "network": _graph_record(body.network),
+        "watched": body.watched,
+        "log": body.log,
         "compartments": [_pack(compartment, tensors) for compartment in body.compartments.values()],
     }
     partial = unfinished(file)
@@ -52,7 +54,13 @@ def load_state(file: Path) -> Body:
     if record["format"] > FORMAT:
         raise InputError(f"{file} has format {record['format']}, this twin reads up to {FORMAT}: install a newer twin")
     compartments = [_unpack(part, tensors) for part in record["compartments"]]
-    return Body({c.name: c for c in compartments}, _graph(record["network"]), record["tick"])
+    return Body(
+        {c.name: c for c in compartments},
+        _graph(record["network"]),
+        record["tick"],
+        record.get("watched", {}),
+        record.get("log", []),
+    )
 
 
 def _pack(c: Compartment, tensors: Tensors) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def status_of(run: Run) -> Status:
         ticks = run.ticks_of(trajectory)
         error = errors.get(trajectory.id)
         state: State = "stopped"
-        if ticks >= n_ticks:
+        if ticks >= n_ticks or run.why_stopped(trajectory) is not None:
             state, error = "done", None
         elif error is not None:
             state = "failed"

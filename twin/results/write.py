@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ from twin.results.state import load_state, save_state
 from twin.state.body import Body, Lineage
 from twin.state.fields import Grid
 from twin.units import round12
+
+STREAM_EVERY = 2.0  # s, our choice: between two writings of the readouts that wait for a commit
 
 
 class TrajectoryWriter:
@@ -68,6 +71,7 @@ class TrajectoryWriter:
         self._frames: dict[str, list[Snapshot]] = {}
         self._kept = {frame.tick for commit in self._commits for frame in commit.frames}
         self._values: dict[int, dict[str, NDArray[Any]]] = {}
+        self._streamed = -STREAM_EVERY
         self._remove_leftovers()
 
     def restore(self) -> Body | None:
@@ -97,7 +101,7 @@ class TrajectoryWriter:
         time = round12(body.tick * self._tick_hours)
         for name, compartment in body.compartments.items():
             file = unfinished(self._folder / f"{name}-{body.tick:06d}.counts")
-            with self._disk():
+            with self._refusing():
                 snapshot = Snapshot.of(compartment, body.tick, time, file)
             self._frames.setdefault(name, []).append(snapshot)
         self._kept.add(body.tick)
@@ -114,6 +118,29 @@ class TrajectoryWriter:
             assert name in self._readouts, f"no readout is called {name}"
             assert np.shape(value) == self._readouts[name].shape[self._leading + 1 :], (name, np.shape(value))
         self._values[time_index] = {name: np.array(value) for name, value in values.items()}
+        self._stream()
+
+    def _stream(self) -> None:
+        """Let the readouts since the last commit be read (`Run.streamed`), at most every few seconds.
+
+        They are as final as those of a commit: a run that is resumed comes to the same ones.
+        """
+        if monotonic() - self._streamed < STREAM_EVERY:
+            return
+        with self._refusing():
+            self._write_readouts()
+        self._streamed = monotonic()
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Turn what the disk refuses (full, gone, not writable) into words of how to go on."""
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{self._folder} cannot be written ({error.strerror or error}): make room, then resume; "
+                "what is committed is safe"
+            ) from error
 
     def commit(self, body: Body) -> None:
         """Make all that was kept since the last commit final, with the body's state, in one step.
@@ -126,19 +153,8 @@ class TrajectoryWriter:
         RunError
             If the disk refuses (full, gone, not writable).
         """
-        with self._disk():
+        with self._refusing():
             self._commit(body)
-
-    @contextmanager
-    def _disk(self) -> Iterator[None]:
-        """Tell of a disk that refuses."""
-        try:
-            yield
-        except OSError as error:
-            raise RunError(
-                f"{self._folder} cannot be written ({error.strerror or error}): make room, then resume; "
-                "what is committed is safe"
-            ) from error
 
     def _commit(self, body: Body) -> None:
         last = self._commits[-1].tick if self._commits else (self._trajectory.fork or -1)
@@ -159,6 +175,7 @@ class TrajectoryWriter:
                 write_elements(group, "/", _lineage_table(c.lineage, self._tick_hours))
             c.lineage = Lineage()
         self._write_readouts()
+        log, body.log = tuple(body.log), []
         state = state_name(body.tick)
         save_state(body, self._folder / state)
         commit = Commit(
@@ -169,6 +186,7 @@ class TrajectoryWriter:
             lineage=tuple(c.name for c in born_or_dead),
             fields=tuple(self._frames) if self._substances else (),
             readouts=tuple(sorted(self._values)),
+            log=log,
         )
         self._mark.check()
         save_commits(self._folder, [*self._commits, commit])

@@ -34,6 +34,7 @@ _FILES = (  # keys that name files
     ("rules",),
     ("rules", "file"),
     ("signalling", "pairs", "*", "file"),
+    ("timeline", "*", "file"),
 )
 
 

@@ -11,12 +11,15 @@ from twin.data.substances import Known, known_substances
 from twin.errors import unknown_name
 from twin.scenario.document import Document
 from twin.scenario.futures import Axis, Branch
+from twin.scenario.region import Region
 from twin.scenario.signalling import Complexes, Reception, Signalling
 from twin.scenario.timeline import Event
+from twin.scenario.watch import Conditions
 from twin.units import (
     Concentration,
     ConcentrationText,
     Diffusivity,
+    Hours,
     Micrometres,
     MolarMass,
     PerHour,
@@ -38,43 +41,6 @@ class WorldModelChoice(Document):
     def _path_means_checkpoint(self) -> Self:
         if (self.path is not None) != (self.name == "checkpoint"):
             raise ValueError("a path goes with name: checkpoint, and that name needs a path")
-        return self
-
-
-class Ball(Document):
-    """A ball of cells, or a shell; what sticks out of the box is cut off."""
-
-    centre: tuple[Position, Position, Position]
-    radius: Micrometres
-    inner: Micrometres | None = Field(None, description="Of a shell: the radius of its hollow.")
-
-    @model_validator(mode="after")
-    def _has_a_thickness(self) -> Self:
-        if self.inner is not None and self.inner >= self.radius:
-            raise ValueError(f"the inner radius {self.inner:g} um is not below the radius {self.radius:g} um")
-        return self
-
-    def overlaps(self, other: Self) -> bool:
-        """Say whether two balls or shells share more than their surfaces."""
-        apart = float(sum((a - b) ** 2 for a, b in zip(self.centre, other.centre, strict=True)) ** 0.5)
-        hollow = other.inner or 0.0
-        nearest = max(apart - other.radius, hollow - apart, 0.0)  # µm, of the other's points from this centre
-        slack = 1e-9 * self.radius
-        return nearest < self.radius - slack and apart + other.radius > (self.inner or 0.0) + slack
-
-
-class Region(Document):
-    """A part of the box: what is not given is not limited. Or a ball in it, which other types stay out of."""
-
-    x: tuple[Position, Position] | None = None
-    y: tuple[Position, Position] | None = None
-    z: tuple[Position, Position] | None = None
-    ball: Ball | None = None
-
-    @model_validator(mode="after")
-    def _ball_or_block(self) -> Self:
-        if self.ball is not None and (self.x, self.y, self.z) != (None, None, None):
-            raise ValueError("give x, y, z or a ball, not both")
         return self
 
 
@@ -266,15 +232,25 @@ class Distance(Document):
 class Observe(Document):
     """What is written while the run goes."""
 
-    every: PositiveHours = 1.0
+    every: PositiveHours = Field(1.0, description="Where only `at` is given, it does not count.")
+    at: tuple[Hours, ...] = Field((), description="Times of readouts, in the place of `every` or beside it.")
     cells_every: PositiveHours | None = Field(None, description="Whole cells; without it, as `every`.")
     genes: tuple[str, ...] = ()
     columns: tuple[str, ...] = Field(
         (), description="Numbers of the cells themselves, mean by type: radius, depth, or a column of a process."
     )
     programs: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    quantities: dict[str, str] = Field(
+        default_factory=dict,
+        description="Numbers of your own by name, like isg: mean(gene:ISG15, cell_type=pDC); see the README.",
+    )
     response: Response | None = None
     distance: Distance | None = None
+
+    @property
+    def regular(self) -> bool:
+        """Whether readouts are taken every so often."""
+        return not self.at or "every" in self.model_fields_set
 
 
 class Execution(Document):
@@ -314,6 +290,7 @@ class Scenario(Document):
         default_factory=dict, description="Axes along which values are varied; every combination is run."
     )
     observe: Observe = Observe()
+    stop_when: Conditions = Field((), description="What ends a trajectory before its time, like n_tumour < 5.")
     execution: Execution = Execution()
 
     @property

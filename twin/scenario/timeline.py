@@ -1,28 +1,38 @@
 """What the experimenter does and when: the events of a scenario's timeline."""
 
+from collections.abc import Container
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from twin.units import ConcentrationText, Hours, PositiveHours
+from twin.scenario.document import Document
+from twin.scenario.region import Region
+from twin.scenario.watch import When
+from twin.units import ConcentrationText, Hours, Micrometres, PositiveHours
 
 SAME_TICK = 1e-9  # of a tick, or of the time where that is more; our choice, above the rounding of float64
 
 
-class _Event(BaseModel):
-    """At one time, or every so often from `at` until `until` (the end, without it)."""
+class _Event(Document):
+    """At one time, every so often from `at` until `until` (the end, without it), or when something is seen.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    With `when` the condition is looked at from `at` (the start, without it) until `until`.
+    """
 
-    at: Hours
+    at: Hours = Field(0.0, description="When; or with `when`, from when on it may happen.")
     every: PositiveHours | None = None
     until: Hours | None = None
+    when: When | None = Field(None, description="Like n_tumour > 200: the event waits for it.")
     compartment: str | None = Field(None, description="Without it: in every compartment.")
 
     @model_validator(mode="after")
     def _times_make_sense(self) -> Self:
-        if self.until is not None and self.every is None:
-            raise ValueError("until goes with every")
+        if self.when is None and "at" not in self.model_fields_set:
+            raise ValueError("when does it happen? give at, like '6 h', or when, like n_cells > 200")
+        if self.when is not None and self.every is not None:
+            raise ValueError("every goes with at alone: with when, write again and refractory in it")
+        if self.until is not None and self.every is None and self.when is None:
+            raise ValueError("until goes with every or when")
         if self.until is not None and self.until < self.at:
             raise ValueError(f"ends at {self.until:g} h, but begins at {self.at:g} h")
         return self
@@ -54,30 +64,95 @@ class KnockOut(_Event):
 
 
 class RemoveCells(_Event):
-    """Take cells of some types out of the tissue."""
+    """Take living cells of some types, or in some place, out of the tissue."""
 
     do: Literal["remove"]
-    cell_types: tuple[str, ...] = Field(min_length=1)
+    cell_types: tuple[str, ...] = Field((), description="Without it: all types that are in `place`.")
     fraction: float = Field(1.0, gt=0, le=1)
+    place: Region | None = Field(None, description="Without it: everywhere.")
+
+    @model_validator(mode="after")
+    def _says_whom(self) -> Self:
+        if not self.cell_types and self.place is None:
+            raise ValueError("whom? give cell_types, a place, or both")
+        return self
 
 
-Event = Annotated[AddSubstance | WashOut | KnockOut | RemoveCells, Field(discriminator="do")]
+class InjectCells(_Event):
+    """Put new cells of one type into the tissue; the world model draws their transcriptomes."""
+
+    do: Literal["inject"]
+    cell_type: str
+    count: int = Field(ge=1, le=10_000_000)
+    radius: Micrometres | None = Field(None, description="Without it: as of this type in the compartment.")
+    place: Region | None = Field(None, description="Where, evenly at random; without it: in the whole box.")
+
+
+class Assimilate(_Event):
+    """Hold the twin against a measured snapshot of its own time, and correct it.
+
+    compare : only tell how far off it is. reweight : give every replicate a weight by the likelihood of the snapshot.
+    reseed : move the cells' expression, type by type, to that of the measured cells nearest by optimal transport.
+    """
+
+    do: Literal["assimilate"]
+    file: str = Field(description="An .h5ad file (or .zarr) of raw counts, beside the scenario.")
+    method: Literal["compare", "reweight", "reseed"] = "compare"
+    cell_type: str = Field("cell_type", description="The obs column that names the cell type.")
+    where: dict[str, str] = Field(
+        default_factory=dict, description="Keep cells whose obs column has this value, e.g. condition: stimulated."
+    )
+    cell_types: tuple[str, ...] = Field((), description="Without it: all types that both have.")
+    hold_out: float = Field(
+        0.5, ge=0, le=0.9, description="Share of the measured cells that correct nothing and test the correction."
+    )
+    share: float = Field(1.0, gt=0, le=1, description="Of `reseed`: share of the twin's cells that are moved.")
+
+    @model_validator(mode="after")
+    def _a_snapshot_has_one_time(self) -> Self:
+        if self.every is not None or self.until is not None or self.when is not None:
+            raise ValueError("a measured snapshot has one time: give at alone")
+        if self.share < 1 and self.method != "reseed":
+            raise ValueError("share goes with method: reseed")
+        return self
+
+
+Event = Annotated[AddSubstance | WashOut | KnockOut | RemoveCells | InjectCells | Assimilate, Field(discriminator="do")]
 
 
 def event_ticks(event: _Event, tick: float, n_ticks: int) -> range:
-    """Return the ticks at whose start an event happens.
+    """Return the ticks at whose start an event happens; with `when`, those before which its condition is looked at.
+
+    A snapshot is assimilated when its tick has been reached, which can be the end.
 
     Raises
     ------
     ValueError
-        If `at` or `every` is not a multiple of the tick (h).
+        If `at`, `every`, `until` or `look_every` is not a multiple of the tick (h).
     """
     first = whole_ticks(event.at, tick, "at")
-    if event.every is None:
+    if isinstance(event, Assimilate):
+        return range(first, min(first + 1, n_ticks + 1))
+    if event.when is not None:
+        step = 1 if event.when.look_every is None else whole_ticks(event.when.look_every, tick, "when.look_every")
+    elif event.every is not None:
+        step = whole_ticks(event.every, tick, "every")
+    else:
         return range(first, min(first + 1, n_ticks))
-    step = whole_ticks(event.every, tick, "every")
     last = n_ticks - 1 if event.until is None else min(n_ticks - 1, whole_ticks(event.until, tick, "until"))
     return range(first, last + 1, step)
+
+
+def is_due(event: _Event, index: int, tick: int, hours: float, n_ticks: int, released: Container[int]) -> bool:
+    """Say whether an event of the timeline happens at the start of a tick.
+
+    Parameters
+    ----------
+    index : its place in the timeline. hours : length of a tick. released : places of those whose condition let them.
+    """
+    if event.when is not None:
+        return index in released
+    return tick in event_ticks(event, hours, n_ticks)
 
 
 def whole_ticks(hours: float, tick: float, what: str) -> int:

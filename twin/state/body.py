@@ -4,6 +4,7 @@ What stands here is exactly what a checkpoint holds; nothing that matters hides 
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -66,11 +67,21 @@ class Body:
 
     tick : ticks done since the start; time is `tick` × the scenario's tick, never a sum of floats.
     network : its nodes are the compartments.
+    watched : per condition of the scenario what is to be remembered of it, plain values that JSON holds; under "stop"
+        why the trajectory ended, if it did before its time.
+    log : what happened since the last commit, in order: plain values with "tick", "time" (h) and "what".
     """
 
     compartments: dict[str, Compartment]
     network: "nx.DiGraph[str]"
     tick: int = 0
+    watched: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a condition of the scenario has ended the trajectory."""
+        return "stop" in self.watched
 
     @property
     def n_cells(self) -> int:

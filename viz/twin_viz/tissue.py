@@ -36,6 +36,9 @@ class Run(Protocol):
     def readouts(self) -> xr.Dataset:
         """All readouts (replicate, time, …)."""
 
+    def log(self, replicate: int = 0) -> list[dict[str, Any]]:
+        """Return what happened in a trajectory, in order."""
+
     def times(self, replicate: int = 0) -> Any:
         """Return the times at which whole cells were kept, h."""
 
@@ -166,7 +169,8 @@ def exposure_start(run: Run) -> float | None:
     """Return when cells are first exposed: the first release or dose of a substance, h."""
     scenario = run.scenario
     starts = [s.get("start", 0.0) for s in scenario.get("signalling", {}).get("secretion", ())]
-    starts += [e["at"] for e in scenario.get("timeline", ()) if e.get("do") == "add"]
+    starts += [e["at"] for e in scenario.get("timeline", ()) if e.get("do") == "add" and "when" not in e]
+    starts += [entry["time"] for entry in run.log() if entry["what"] == "add"][:1]  # doses that waited for something
     hours = [quantity(t, "hour", "a time", "2 h") if isinstance(t, str) else float(t) for t in starts]
     if not hours and any(s.get("initial") for s in scenario.get("substances", {}).values()):
         return 0.0

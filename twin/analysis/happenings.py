@@ -1,0 +1,103 @@
+"""What happened in a run: quantities of its own, events that waited for something, snapshots, early ends."""
+
+from typing import Any
+
+import numpy as np
+
+from twin.analysis.ensemble import band_of, mean_of, seen_times
+from twin.assimilation.discrepancy import Discrepancy, table
+from twin.kernels.ensemble import effective_size
+from twin.results import Run
+
+COLUMNS = 7  # times that a table shows
+MOST_EVENTS = 12  # lines of one replicate; our choice
+
+
+def happenings(run: Run) -> list[str]:
+    """Return the lines of a summary that say what happened, replicate by replicate."""
+    lines = _quantities(run)
+    for replicate in range(run.replicates):
+        log = run.log(replicate)
+        told = [line for entry in log for line in _line(entry)]
+        if len(told) > MOST_EVENTS:
+            told = [*told[:MOST_EVENTS], f"    and {len(told) - MOST_EVENTS} more: run.log({replicate})"]
+        if told:
+            which = f" in replicate {replicate}" if run.replicates > 1 else ""
+            lines += [f"\nwhat happened{which}", *told]
+    return [*lines, *_snapshots(run), *_weights(run)]
+
+
+def _line(entry: dict[str, Any]) -> list[str]:
+    match entry["what"]:
+        case "assimilate":
+            return []  # has a table of its own
+        case "stop":
+            return [f"  {entry['time']:g} h: stopped, for {entry['why']}"]
+        case what:
+            return [f"  {entry['time']:g} h: {what} ({entry['condition']}), for {entry['why']}"]
+
+
+def _quantities(run: Run) -> list[str]:
+    """Return a table of the quantities that are one number, a few times across."""
+    names = [name for name in run.scenario.get("observe", {}).get("quantities", {}) if name in run.readouts]
+    plain = [name for name in names if run.readouts[name].ndim == 2]
+    if not plain:
+        return []
+    data = run.readouts[[*plain, "n_cells"]].load()
+    data = data.isel(time=seen_times(data["n_cells"]))
+    times = data["time"].values
+    pick = np.unique(np.round(np.linspace(0, len(times) - 1, min(COLUMNS, len(times)))).astype(int))
+    lines = ["\nquantities", f"    {'':<24}" + "".join(f"{times[i]:>9g}" for i in pick) + "  h"]
+    for name in plain:
+        values = mean_of(data[name]).values[pick]
+        shown = "".join(f"{x:9.3g}" if np.isfinite(x) else "        –" for x in values)
+        lines.append(f"    {name:<24}{shown}  {data[name].attrs.get('units', '')}")
+        if run.replicates > 1:
+            for edge, row in zip(("2.5 %", "97.5 %"), band_of(data[name]).values, strict=True):
+                shown = "".join(f"{x:9.3g}" if np.isfinite(x) else "        –" for x in row[pick])
+                lines.append(f"      {edge:<22}{shown}")
+    return lines
+
+
+def _snapshots(run: Run) -> list[str]:
+    """Return the discrepancies of every snapshot, of the first replicate; the others' are in the log."""
+    lines = []
+    for entry in run.log(0):
+        if entry["what"] != "assimilate":
+            continue
+        before, after = (_discrepancies(entry.get(stage)) for stage in ("before", "after"))
+        of = " (replicate 0; the others: run.log)" if run.replicates > 1 else ""
+        lines.append(f"\n{entry['file']} against {entry['compartment']} at {entry['time']:g} h, {entry['method']}{of}")
+        digest = run.attrs.get("inputs", {}).get(entry["file"])
+        lines += [f"  sha256 {digest}"] if digest else []
+        lines += table(before, after or None)
+        lines.append(f"  composition: {entry['composition_distance']:.1%} of the cells are of another type")
+        if after:
+            one, two = entry["energy"]
+            lines.append(
+                f"  {entry['moved']} cells moved; energy distance {one:.3g} before, {two:.3g} after (mean over types)"
+            )
+        worse = [a.cell_type for a, b in zip(after, before, strict=True) if a.energy > b.energy] if after else []
+        if worse:
+            lines.append(f"  farther than before, for few measured cells stand for many: {', '.join(worse)}")
+        if entry["left_out"]:
+            lines.append(f"  not compared: {', '.join(entry['left_out'])}")
+    return lines
+
+
+def _weights(run: Run) -> list[str]:
+    weights = run.weights
+    if weights is None:
+        return []
+    shown = ", ".join(f"{w:.3g}" for w in weights[:10]) + (", …" if len(weights) > 10 else "")
+    few = "; hardly more than one replicate speaks: run more" if effective_size(weights) < 2 <= len(weights) else ""
+    return [f"\nweights of the replicates: {shown}; {effective_size(weights):.1f} of {len(weights)} effective{few}"]
+
+
+def _discrepancies(records: list[dict[str, Any]] | None) -> list[Discrepancy]:
+    """Return discrepancies as they were before they became JSON."""
+    found = []
+    for record in records or ():
+        known: dict[str, Any] = {key: float("nan") if value is None else value for key, value in record.items()}
+        found.append(Discrepancy(**known))
+    return found

@@ -1,0 +1,122 @@
+"""An ensemble of finished trajectories: what their parameters were, and what they look like at a snapshot's time."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from twin.assimilation.snapshot import Snapshot, shared_types
+from twin.assimilation.weights import Features, features, log_likelihood
+from twin.errors import InputError, UnknownNameError
+from twin.results import Run
+
+Float = NDArray[np.float64]
+
+_VALUE = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A number of a scenario, with the unit that it was written in ("" without)."""
+
+    value: float
+    unit: str
+
+    def text(self, value: float) -> str | float:
+        """Return another value as it would be written there."""
+        return f"{value:.6g} {self.unit}" if self.unit else float(f"{value:.6g}")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trajectory at the time of a snapshot.
+
+    settings : one a parameter. features : of its cells. log_likelihood : of the snapshot.
+    """
+
+    run: str
+    replicate: int
+    settings: tuple[Setting, ...]
+    features: Features
+    log_likelihood: float
+
+
+def setting_of(document: dict[str, Any], path: str, where: str) -> Setting:
+    """Return the number at a dotted path of a resolved scenario, like `timeline.0.dose`.
+
+    Raises
+    ------
+    InputError
+        If there is nothing, or no number.
+    """
+    found: Any = document
+    walked: list[str] = []
+    for key in path.split("."):
+        walked.append(key)
+        if isinstance(found, dict) and key in found:
+            found = found[key]
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            known = list(found) if isinstance(found, dict) else [str(i) for i in range(len(found or ()))]
+            here = ".".join(walked[:-1]) or "the scenario"
+            raise UnknownNameError(f"key of {here}", key, known, f"--parameter {path}: {where}: ")
+    parsed = _VALUE.match(found) if isinstance(found, str) else None
+    if isinstance(found, int | float) and not isinstance(found, bool) and isfinite(found):
+        return Setting(float(found), "")
+    if parsed is None:
+        raise InputError(f"--parameter {path}: {where} has {found!r} there, which is no number")
+    return Setting(float(parsed[1]), parsed[2])
+
+
+def members_of(
+    runs: Sequence[Run],
+    snapshot: Snapshot,
+    parameters: Sequence[str],
+    time: float,
+    compartment: str | None,
+    cell_types: Sequence[str],
+) -> tuple[list[Member], tuple[str, ...]]:
+    """Return every trajectory of some runs at a time (h), and the cell types that are compared.
+
+    Raises
+    ------
+    InputError
+        If a parameter is missing, has another unit in another run, or is the same in all of them; or no cells were kept
+        at that time.
+    """
+    wanted: tuple[str, ...] | None = None
+    found = []
+    for run in runs:
+        settings = tuple(setting_of(run.scenario, path, str(run.path)) for path in parameters)
+        for replicate in range(run.replicates):
+            counts, types = cells_at(run, time, replicate, compartment)
+            if wanted is None:
+                wanted = shared_types(snapshot, sorted(set(map(str, types))), cell_types)
+            seen = features(snapshot, snapshot.space.project(counts), types, wanted)
+            found.append(Member(str(run.path), replicate, settings, seen, log_likelihood(snapshot, seen, wanted)))
+    assert wanted is not None, "there is at least one run"
+    for i, path in enumerate(parameters):
+        units = {m.settings[i].unit for m in found}
+        if len(units) > 1:
+            raise InputError(f"--parameter {path}: it is written in {' and in '.join(sorted(units))}: use one unit")
+        if len({m.settings[i].value for m in found}) < 2:
+            raise InputError(
+                f"--parameter {path}: it is {found[0].settings[i].text(found[0].settings[i].value)} in all of the "
+                f"{len(found)} trajectories, so nothing can be learned of it; run the scenario with other values too, "
+                f"like --set {path}=…, and name those runs as well"
+            )
+    return found, wanted
+
+
+def cells_at(run: Run, time: float, replicate: int, compartment: str | None) -> tuple[sp.csr_array, NDArray[np.str_]]:
+    """Return the living cells of a trajectory at a kept time: counts (cell, gene) CSR, and types (cell,)."""
+    cells = run.cells(time, replicate, compartment)
+    alive = cells.obs["alive"].to_numpy(dtype=np.bool_)
+    types = cells.obs["cell_type"].astype(str).to_numpy(dtype=object).astype(np.str_)
+    return sp.csr_array(cells.X)[alive], np.asarray(types[alive], dtype=np.str_)

@@ -1,0 +1,128 @@
+"""Parameters of a scenario learned from a snapshot, by the likelihoods of an ensemble or by an ensemble Kalman step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.assimilation.members import Member, Setting
+from twin.assimilation.snapshot import Snapshot
+from twin.assimilation.weights import MODEL_ERROR, observed
+from twin.errors import InputError
+from twin.kernels.ensemble import effective_size, kalman_update, weights_of
+from twin.kernels.random import Streams
+
+Float = NDArray[np.float64]
+Method = Literal["weights", "kalman"]
+
+LEAST_MEMBERS = 4  # of an ensemble for a Kalman step: covariances of fewer say nothing; our choice
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What is known of one parameter before and after; centres and spreads as it is scaled (logarithmic if `log`).
+
+    setting : of the first member, for its unit. members : (member,) values after; by weights they stay as they were.
+    """
+
+    path: str
+    setting: Setting
+    log: bool
+    before: tuple[float, float]
+    after: tuple[float, float]
+    members: Float
+
+    def value(self, scaled: float) -> float:
+        """Return a value on the scale of the scenario."""
+        return float(np.exp(scaled)) if self.log else scaled
+
+    @property
+    def text(self) -> str | float:
+        """The new value, as it is written in the scenario."""
+        return self.setting.text(self.value(self.after[0]))
+
+
+@dataclass(frozen=True)
+class Update:
+    """Parameters after a snapshot.
+
+    weights : (member,). effective : how many members of equal weight they are worth. error : root mean square of the
+    means' distance from the snapshot's, in standard deviations of measured cells: of the even and of the weighted
+    ensemble.
+    """
+
+    parameters: tuple[Learned, ...]
+    weights: Float
+    effective: float
+    error: tuple[float, float]
+    method: Method
+
+
+def updated(
+    snapshot: Snapshot, members: Sequence[Member], parameters: Sequence[str], method: Method, seed: int = 0
+) -> Update:
+    """Return what a snapshot says of the parameters of an ensemble.
+
+    A parameter whose values are all above 0 is learned on a logarithmic scale.
+
+    Raises
+    ------
+    InputError
+        If there are too few members for a Kalman step, or the snapshot says nothing of them.
+    """
+    if method == "kalman" and len(members) < LEAST_MEMBERS:
+        raise InputError(
+            f"--method kalman: {len(members)} trajectories are too few, {LEAST_MEMBERS} are needed; run more, or take "
+            "--method weights"
+        )
+    names = members[0].features.names
+    if not names:
+        raise InputError(f"{snapshot.source}: no cell type has two cells that correct; take less --hold-out")
+    raw = np.array([[s.value for s in m.settings] for m in members])  # (member, parameter)
+    log = np.asarray((raw > 0).all(axis=0))  # (parameter,)
+    scaled = np.where(log, np.log(np.where(log, raw, 1.0)), raw)
+    weights = weights_of(np.array([m.log_likelihood for m in members]))
+    after = scaled
+    if method == "kalman":
+        after = _kalman(snapshot, members, scaled, seed)
+    told = []
+    for i, path in enumerate(parameters):
+        share = weights if method == "weights" else np.full(len(members), 1 / len(members))
+        told.append(
+            Learned(
+                path,
+                members[0].settings[i],
+                bool(log[i]),
+                _moments(scaled[:, i], np.full(len(members), 1 / len(members))),
+                _moments(after[:, i], share),
+                np.exp(after[:, i]) if log[i] else after[:, i],
+            )
+        )
+    target = observed(snapshot, members[0].features)
+    spread = np.maximum(members[0].features.spread, 1e-12)
+    off = (np.array([m.features.value for m in members]) - target) / spread  # (member, mean)
+    error = tuple(float(np.sqrt(((w @ off) ** 2).mean())) for w in (np.full(len(members), 1 / len(members)), weights))
+    return Update(tuple(told), weights, effective_size(weights), (error[0], error[1]), method)
+
+
+def _kalman(snapshot: Snapshot, members: Sequence[Member], scaled: Float, seed: int) -> Float:
+    """Return the parameters after one ensemble Kalman step on means and shares of cell types, (member, parameter)."""
+    types = list(members[0].features.counts)
+    seen = np.array([len(snapshot.rows(name, test=False)) for name in types], dtype=np.float64)
+    cells = np.array([[m.features.counts[name] for name in types] for m in members], dtype=np.float64)
+    # 2 asin √share has the variance 1/n, whatever the share
+    shares = 2 * np.arcsin(np.sqrt(cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)))
+    predicted = np.concatenate([np.array([m.features.value for m in members]), shares], axis=1)
+    told = np.concatenate([observed(snapshot, members[0].features), 2 * np.arcsin(np.sqrt(seen / seen.sum()))])
+    spread = members[0].features.spread
+    means = np.mean([m.features.error**2 for m in members], axis=0) + (MODEL_ERROR * spread) ** 2
+    numbers = np.full(len(types), 1 / seen.sum() + float(np.mean(1 / np.maximum(cells.sum(axis=1), 1))))
+    luck = Streams(seed, 0, 0).stream("ensemble Kalman").normal(np.arange(len(members), dtype=np.uint64), len(told))
+    return kalman_update(scaled, predicted, told, np.concatenate([means, numbers]), luck)
+
+
+def _moments(values: Float, weights: Float) -> tuple[float, float]:
+    centre = float(weights @ values)
+    return centre, float(np.sqrt(weights @ (values - centre) ** 2))
