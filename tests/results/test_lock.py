@@ -10,6 +10,7 @@ import pytest
 
 from tests.results.bodies import new_run, write_ticks, writer
 from twin.errors import InputError, RunError
+from twin.results import differences
 from twin.results.lock import LOCK, SILENT, RunLock, holder_of
 
 
@@ -67,4 +68,16 @@ def test_a_worker_that_was_given_up_for_lost_commits_nothing_more(tmp_path: Path
     with pytest.raises(RunError, match="was taken over by another worker: this one stops"):
         write_ticks(lost, 0, 3)
     write_ticks(new, 0, 3)
-    assert not new._mark._file.exists() or new._mark._is_mine()
+    new.close()
+    assert not list(run.rglob(".*"))
+
+
+def test_what_a_lost_worker_left_in_the_middle_of_a_commit_is_replaced(tmp_path: Path) -> None:
+    run, whole = new_run(tmp_path / "run"), new_run(tmp_path / "whole")
+    write_ticks(writer(whole), 0, 3)
+    new = writer(run)
+    left = run / "trajectories" / "0000" / "tissue" / "cells" / "000000-000003"
+    left.mkdir()
+    (left / "half").write_bytes(b"1")
+    write_ticks(new, 0, 3)
+    assert differences(run, whole) == []

@@ -160,6 +160,7 @@ class TrajectoryWriter:
         last = self._commits[-1].tick if self._commits else (self._trajectory.fork or -1)
         if body.tick == last and not self._frames and not self._values:
             return
+        self._mark.check()
         assert body.tick > last, f"tick {body.tick} is committed already"
         name = commit_name(max(last, 0), body.tick)
         born_or_dead = [c for c in body.compartments.values() if c.lineage.id]
@@ -203,6 +204,8 @@ class TrajectoryWriter:
         final = self._folder / compartment / kind / name
         zarr.open_group(final.parent, mode="a", zarr_format=3)
         yield zarr.create_group(unfinished(final), zarr_format=3)
+        if final.exists():  # left by a worker that was given up for lost in the middle of a commit
+            shutil.rmtree(final)
         unfinished(final).rename(final)
 
     def _framed(self) -> tuple[Frame, ...]:
