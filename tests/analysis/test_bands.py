@@ -31,7 +31,7 @@ def test_a_band_keeps_the_other_axes() -> None:
     values = xr.DataArray(np.arange(12.0).reshape(2, 3, 2), dims=("time", "replicate", "cell_type"))
     mean, margin = band(values)
     assert mean.dims == margin.dims == ("time", "cell_type")
-    np.testing.assert_array_equal(mean, values.mean("replicate"))
+    np.testing.assert_allclose(mean, values.mean("replicate"))
 
 
 def test_weights_count_as_as_many_draws_as_they_are_worth() -> None:

@@ -57,6 +57,10 @@ class Store:
         return ad.AnnData(obs=obs, obsm={"spatial": wall})
 
     weights = None
+    trajectories = (None,)
+
+    def scenes(self) -> "list[tuple[str, Store]]":
+        return [("trunk", self)]
 
     def log(self, replicate: int) -> list[dict[str, Any]]:
         return list(self.happened)

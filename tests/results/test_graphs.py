@@ -49,8 +49,8 @@ def test_the_lineage_of_a_run_is_a_graph_with_its_founders(opened: Run) -> None:
 def test_the_command_writes_what_networkx_reads(
     opened: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    graph_command(opened.path, tmp_path / "c.graphml", "contacts", "0.5 h", 0, "tissue")
-    graph_command(opened.path, tmp_path / "l.graphml", "lineage", None, 0, "tissue")
+    graph_command(opened.path, tmp_path / "c.graphml", "contacts", "0.5 h", compartment="tissue")
+    graph_command(opened.path, tmp_path / "l.graphml", "lineage", compartment="tissue")
     told = capsys.readouterr().out.splitlines()
     contacts = nx.read_graphml(tmp_path / "c.graphml", node_type=int)
     assert told[0] == f"{contacts.number_of_nodes():,} cells, {contacts.number_of_edges():,} contacts"
@@ -61,9 +61,9 @@ def test_the_command_writes_what_networkx_reads(
 
 def test_the_command_refuses_a_time_that_was_not_kept_and_leaves_nothing(opened: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no cells were kept at 7 h; the nearest kept"):
-        graph_command(opened.path, tmp_path / "c.graphml", "contacts", "7 h", 0, "tissue")
+        graph_command(opened.path, tmp_path / "c.graphml", "contacts", "7 h", compartment="tissue")
     with pytest.raises(InputError, match="a lineage is of the whole run"):
-        graph_command(opened.path, tmp_path / "l.graphml", "lineage", "1 h", 0, "tissue")
+        graph_command(opened.path, tmp_path / "l.graphml", "lineage", "1 h", compartment="tissue")
     with pytest.raises(InputError, match="several compartments"):
         graph_command(opened.path, tmp_path / "l.graphml", "lineage")
     assert list(tmp_path.iterdir()) == []

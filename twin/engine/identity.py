@@ -14,6 +14,7 @@ from twin.errors import InputError
 from twin.results import Run
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Tree, key_text
+from twin.scenario.watched import conditions
 
 SILENT = ("name", "description", "replicates", "branches", "sweep", "observe", "execution")  # change no trajectory
 GROWS = ("replicates", "branches", "sweep")  # what an extended run may have more of
@@ -37,6 +38,8 @@ def essence(loaded: LoadedScenario, past: LoadedScenario | None = None, fork: in
         "plugins": {name: installed.get(name) for name in loaded.scenario.processes},
         "past": None if past is None else [fork, essence(past)],
     }
+    if list(conditions(loaded.scenario)):  # they may ask for quantities by name
+        whole["quantities"] = dict(loaded.scenario.observe.quantities)
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 
