@@ -85,6 +85,30 @@ def test_the_forecast_with_what_was_learned_is_off_by_less_than_half(
     assert abs(after - truth) < 0.5 * abs(isg(prior) - truth)
 
 
+def test_the_points_of_a_sweep_are_an_ensemble(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = {"duration": "1 h", "observe.every": "'1 h'", "execution.commit_every": "1 h", "world_model.name": "still"}
+    swept = run_at(
+        tmp_path,
+        1.0,
+        "swept",
+        **short,
+        **{
+            "sweep.dose.key": "timeline.0.dose",
+            "sweep.dose.values": "[1 U/mL, 4 U/mL]",
+            "sweep.decay.key": "substances.IFNB1.half_life",
+            "sweep.decay.values": "[1 h, 5 h]",
+        },
+    )
+    snapshot = write_snapshot(swept.at(point={"dose": 1, "decay": 1}), tmp_path / "s.h5ad")
+    assimilate([swept.path], snapshot, "1 h", ["timeline.0.dose"], tmp_path / "out.yaml")
+    assert "against 4 trajectories" in capsys.readouterr().out
+    loaded, _ = check_file(tmp_path / "out.yaml")
+    assert list(loaded.scenario.sweep) == ["decay"]  # the dose is learned
+    assert loaded.document["timeline"][0]["dose"] == "2 U/mL"  # all are alike to a model that stands still
+    with pytest.raises(InputError, match="no branch is called 'other'"):
+        assimilate([swept.path], snapshot, "1 h", ["branches.other.at"], tmp_path / "more.yaml")
+
+
 def test_runs_and_words_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     short = {"duration": "1 h", "observe.every": "'1 h'", "execution.commit_every": "1 h", "world_model.name": "still"}
     one, two = run_at(tmp_path, 1.0, "one", **short), run_at(tmp_path, 2.0, "two", **short)

@@ -214,6 +214,9 @@ def _scene(run: Run) -> list[str]:
             )
     lines += happenings(run)
     for d in decay_lengths(run) if not _varies_substances(run) else ():
+        if not np.isfinite(d.predicted):
+            lines.append(f"\n{d.substance} in {d.compartment}: neither decays nor is taken up")
+            continue
         if np.isfinite(d.measured):
             seen = f"{d.measured:.1f} um"
         elif _is_long_enough(run, d.compartment, d.predicted):

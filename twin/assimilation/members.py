@@ -1,7 +1,7 @@
 """An ensemble of finished trajectories: what their parameters were, and what they look like at a snapshot's time."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -14,6 +14,8 @@ from twin.assimilation.snapshot import Snapshot, shared_types
 from twin.assimilation.weights import Features, features, log_likelihood
 from twin.errors import InputError, UnknownNameError
 from twin.results import Run
+from twin.results.ensemble import spelt
+from twin.scenario.futures import TRUNK
 
 Float = NDArray[np.float64]
 
@@ -84,6 +86,9 @@ def members_of(
 ) -> tuple[list[Member], tuple[str, ...]]:
     """Return every trajectory of some runs at a time (h), and the cell types that are compared.
 
+    Of a run with a sweep every point is one, with the values that are set there; of a run with branches those of the
+    branch that the parameters are of.
+
     Raises
     ------
     InputError
@@ -92,14 +97,16 @@ def members_of(
     """
     wanted: tuple[str, ...] | None = None
     found = []
+    branch = _branch_of(parameters)
     for run in runs:
-        settings = tuple(setting_of(run.scenario, path, str(run.path)) for path in parameters)
-        for replicate in range(run.replicates):
-            counts, types = cells_at(run, time, replicate, compartment)
-            if wanted is None:
-                wanted = shared_types(snapshot, sorted(set(map(str, types))), cell_types)
-            seen = features(snapshot, snapshot.space.project(counts), types, wanted)
-            found.append(Member(str(run.path), replicate, settings, seen, log_likelihood(snapshot, seen, wanted)))
+        for scene, swept in _scenes(run, branch):
+            settings = tuple(_setting(run, path, swept) for path in parameters)
+            for replicate in range(run.replicates):
+                counts, types = cells_at(scene, time, replicate, compartment)
+                if wanted is None:
+                    wanted = shared_types(snapshot, sorted(set(map(str, types))), cell_types)
+                seen = features(snapshot, snapshot.space.project(counts), types, wanted)
+                found.append(Member(str(run.path), replicate, settings, seen, log_likelihood(snapshot, seen, wanted)))
     assert wanted is not None, "there is at least one run"
     for i, path in enumerate(parameters):
         units = {m.settings[i].unit for m in found}
@@ -112,6 +119,42 @@ def members_of(
                 f"like --set {path}=…, and name those runs as well"
             )
     return found, wanted
+
+
+def _branch_of(parameters: Sequence[str]) -> str:
+    """Return the branch that is measured: that of the parameters, `branches.NAME.…`, else the trunk."""
+    named = {path.split(".")[1] if path.startswith("branches.") else TRUNK for path in parameters}
+    if len(named) > 1:
+        raise InputError(
+            f"--parameter: {' and '.join(sorted(named))} are different futures; a snapshot is of one: name parameters "
+            "of one branch"
+        )
+    return named.pop() if named else TRUNK
+
+
+def _scenes(run: Run, branch: str) -> Iterator[tuple[Run, dict[str, str]]]:
+    """Yield one branch of a run at every point of its sweep, and the values that are set there, by key."""
+    if branch not in run.ensemble.branches:
+        raise UnknownNameError("branch", branch, run.ensemble.branches)
+    firsts = [t for t in run.trajectories if t.replicate == 0]
+    for first, (_, scene) in zip(firsts, run.scenes(), strict=True):
+        if first.branch != branch:
+            continue
+        swept = {}
+        for axis, position in zip(run.ensemble.axes, first.point, strict=True):
+            for coordinate in axis.coordinates:
+                swept.update(dict.fromkeys(coordinate.key.split(", "), spelt(coordinate, position)))
+        yield scene, swept
+
+
+def _setting(run: Run, path: str, swept: Mapping[str, str]) -> Setting:
+    """Return a parameter of one point: what the sweep sets there, else what the scenario says."""
+    if path not in swept:
+        return setting_of(run.scenario, path, str(run.path))
+    parsed = _VALUE.match(swept[path])
+    if parsed is None:
+        raise InputError(f"--parameter {path}: {run.path} has {swept[path]!r} there, which is no number")
+    return Setting(float(parsed[1]), parsed[2])
 
 
 def cells_at(run: Run, time: float, replicate: int, compartment: str | None) -> tuple[sp.csr_array, NDArray[np.str_]]:

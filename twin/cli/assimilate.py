@@ -20,7 +20,7 @@ class Method(StrEnum):
 
 
 def assimilate(
-    runs: Annotated[list[Path], typer.Argument(help="Run stores of one scenario with different values.")],
+    runs: Annotated[list[Path], typer.Argument(help="Runs of one scenario with different values, or with a sweep.")],
     snapshot: Annotated[Path, typer.Option(exists=True, help="Measured cells: an .h5ad or .zarr of raw counts.")],
     at: Annotated[str, typer.Option(help="Simulated time of the snapshot, like '24 h'; cells must be kept then.")],
     parameter: Annotated[
@@ -107,6 +107,15 @@ def _differences(a: object, b: object, path: str = "") -> set[str]:
     return set() if a == b else {path}
 
 
+def _keys_of(axis: dict[str, Any]) -> set[str]:
+    """Return the keys that an axis of a sweep sets."""
+    found: set[str] = set()
+    for part in (axis, *(axis.get("over") or {}).values()):
+        key = part.get("key")
+        found |= {key} if isinstance(key, str) else set(key or ())
+    return found
+
+
 def _shown(learned: Any, moments: tuple[float, float]) -> str:
     centre, spread = moments
     value = learned.value(centre)
@@ -146,6 +155,10 @@ def _write(out: Path, document: dict[str, Any], parameters: Any, provenance: lis
             place[int(keys[-1])] = learned.text
         else:
             place[keys[-1]] = learned.text
+    learned_keys = {learned.path for learned in parameters}
+    kept = {name: axis for name, axis in changed.get("sweep", {}).items() if not _keys_of(axis) & learned_keys}
+    if "sweep" in changed:  # what has been learned is no more varied
+        changed["sweep"] = kept
     text = StringIO()
     YAML().dump(changed, text)  # this one keeps the order of keys, which orders the substances
     partial = out.with_name(f".{out.name}.partial")
