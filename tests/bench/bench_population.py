@@ -237,6 +237,8 @@ def main() -> None:
         for word, value in bench_population([options.cells] if options.cells else SIZES, options.threads).items():
             print(f"{word:<60} {value:>12.4g}")
         return
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=options.folder) as folder:
         if options.soak:
             for tick, memory, files in soak(options.cells or 2_000, options.soak, Path(folder)):
