@@ -12,14 +12,31 @@ from twin.scenario.schema import Compartment, Scenario
 from twin.scenario.timeline import InjectCells
 
 
-@lru_cache(maxsize=8)
+class _Same:
+    """A model that is the same as itself alone: a stranger's may be one that cannot be hashed."""
+
+    def __init__(self, model: WorldModel) -> None:
+        self.model = model
+
+    def __hash__(self) -> int:
+        return id(self.model)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.model is other.model
+
+
 def focused(
     model: WorldModel,
     contexts: tuple[str, ...] | None,
     perturbations: tuple[str, ...],
 ) -> WorldModel:
     """Return `model.focused`, made once: all points of a sweep ask for the same."""
-    return model.focused(contexts, perturbations=perturbations)
+    return _focused(_Same(model), contexts, perturbations)
+
+
+@lru_cache(maxsize=8)
+def _focused(same: _Same, contexts: tuple[str, ...] | None, perturbations: tuple[str, ...]) -> WorldModel:
+    return same.model.focused(contexts, perturbations=perturbations)
 
 
 def types_of(compartment: Compartment, model: WorldModel) -> tuple[str, ...]:
