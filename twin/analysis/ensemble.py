@@ -1,10 +1,9 @@
-"""Means and bands over the replicates of a run, by their weights where a snapshot has given them some."""
+"""Means over the replicates of a run, by their weights where a snapshot has given them some."""
 
 import numpy as np
 import xarray as xr
 
 WEIGHT = "weight"  # coordinate along replicates, where a run has assimilated a snapshot by method: reweight
-BAND = (0.025, 0.975)
 
 
 def mean_of(values: xr.DataArray, dim: str = "replicate") -> xr.DataArray:
@@ -13,17 +12,6 @@ def mean_of(values: xr.DataArray, dim: str = "replicate") -> xr.DataArray:
         mean: xr.DataArray = values.weighted(values[WEIGHT].fillna(0.0)).mean(dim)
         return mean
     return values.mean(dim)
-
-
-def band_of(values: xr.DataArray, dim: str = "replicate") -> xr.DataArray:
-    """Return the 2.5 and 97.5 % quantiles over replicates, along a new axis `quantile`; NaN is left out."""
-    some = values.notnull().any(dim)
-    known = values.where(some, 0.0)  # of nothing there is no quantile, and numpy warns
-    if WEIGHT in values.coords:
-        band: xr.DataArray = known.weighted(values[WEIGHT].fillna(0.0)).quantile(np.array(BAND), dim=dim)
-    else:
-        band = known.quantile(np.array(BAND), dim)
-    return band.where(some)
 
 
 def seen_times(values: xr.DataArray) -> slice:

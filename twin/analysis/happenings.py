@@ -3,11 +3,15 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from twin.analysis.ensemble import band_of, mean_of, seen_times
+from twin.analysis.bands import band
+from twin.analysis.ensemble import seen_times
 from twin.assimilation.discrepancy import Discrepancy, table
 from twin.kernels.ensemble import effective_size
 from twin.results import Run
+
+Float = NDArray[np.float64]
 
 COLUMNS = 7  # times that a table shows
 MOST_EVENTS = 12  # lines of one replicate; our choice
@@ -49,14 +53,15 @@ def _quantities(run: Run) -> list[str]:
     pick = np.unique(np.round(np.linspace(0, len(times) - 1, min(COLUMNS, len(times)))).astype(int))
     lines = ["\nquantities", f"    {'':<24}" + "".join(f"{times[i]:>9g}" for i in pick) + "  h"]
     for name in plain:
-        values = mean_of(data[name]).values[pick]
-        shown = "".join(f"{x:9.3g}" if np.isfinite(x) else "        –" for x in values)
-        lines.append(f"    {name:<24}{shown}  {data[name].attrs.get('units', '')}")
-        if run.replicates > 1:
-            for edge, row in zip(("2.5 %", "97.5 %"), band_of(data[name]).values, strict=True):
-                shown = "".join(f"{x:9.3g}" if np.isfinite(x) else "        –" for x in row[pick])
-                lines.append(f"      {edge:<22}{shown}")
+        mean, margin = (part.values[pick] for part in band(data[name]))
+        lines.append(f"    {name:<24}{_shown(mean)}  {data[name].attrs.get('units', '')}")
+        if np.isfinite(margin).any():
+            lines.append(f"      {'± (95 %)':<22}{_shown(margin)}")
     return lines
+
+
+def _shown(numbers: Float) -> str:
+    return "".join(f"{x:9.3g}" if np.isfinite(x) else "        –" for x in numbers)
 
 
 def _snapshots(run: Run) -> list[str]:
