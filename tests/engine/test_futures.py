@@ -174,8 +174,9 @@ def test_a_process_may_begin_at_a_fork(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_worker_count_and_order_gives_one_store(tmp_path: Path, forked: Run) -> None:
-    run(write_culture(tmp_path, BRANCHES, SWEEP), tmp_path / "run", workers=2)
+@pytest.mark.parametrize("workers", [2, 4])
+def test_every_worker_count_and_order_gives_one_store(tmp_path: Path, forked: Run, workers: int) -> None:
+    run(write_culture(tmp_path, BRANCHES, SWEEP), tmp_path / "run", workers=workers)
     assert differences(tmp_path / "run", forked.path) == []
 
 
