@@ -257,3 +257,19 @@ def test_what_can_never_be_is_told_with_its_place(tmp_path: Path, changes: dict[
         check_file(file)
     assert told in str(caught.value)
     assert "line " in str(caught.value)
+
+
+def test_a_branch_whose_past_ended_has_no_history_and_the_others_have_theirs(tmp_path: Path) -> None:
+    branches = "{early: {at: 1 h, set: {stop_when: []}}, late: {at: 3 h, set: {stop_when: []}}}"
+    file = write(tmp_path)
+    changes = (f"branches={branches}", "stop_when=[{condition: time >= 2 h}]")
+    loaded, _ = check_file(file, changes)
+    simulate(loaded, tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    assert run.is_complete
+    assert [run.stopped(branch=name) is None for name in ("trunk", "early", "late")] == [False, True, False]
+    assert np.isnan(run.readouts["n_cells"].sel(branch="late")).all()
+    assert run.ticks_done(branch="early") == 12
+    assert "its past ended before it forked" in report(run.path)
+    simulate(loaded, tmp_path / "run", resume=True)
+    assert open_run(tmp_path / "run").is_complete

@@ -127,12 +127,12 @@ def _ends(scenes: Sequence[tuple[str, Run]]) -> list[str]:
     """Return a table of the end: a row a branch and point, a column a cell type."""
     lines: list[str] = []
     width = min(MOST_LETTERS, max(len(label) for label, _ in scenes) + 2)
-    loaded = [(label, scene.readouts.isel(time=-1).load()) for label, scene in scenes]
+    loaded = [(label, scene.readouts.load()) for label, scene in scenes]
     first = loaded[0][1]
     name = "response_by_type" if "response_by_type" in first else "n_cells"
     title = "response" if name == "response_by_type" else "living cells"
     for compartment in scenes[0][1].compartments:
-        tables = [(label, *band(data[name].sel(compartment=compartment))) for label, data in loaded]
+        tables = [(label, *band(last_of(data[name].sel(compartment=compartment)))) for label, data in loaded]
         shown = [i for i in range(first.sizes["cell_type"]) if any(np.isfinite(mean[i]) for _, mean, _ in tables)]
         types = [str(first["cell_type"].values[i]) for i in shown]
         lines += [
@@ -156,6 +156,8 @@ def _scene(run: Run) -> list[str]:
     """Return the summary of one branch at one point."""
     data = run.readouts.load()
     lines: list[str] = []
+    if not data["n_cells"].notnull().any() and all(run.stopped(i) is not None for i in range(run.replicates)):
+        return ["\nno history of its own: its past ended before it forked"]
     data = data.isel(time=seen_times(data["n_cells"]))
     for compartment in run.compartments:
         here = data.sel(compartment=compartment)
