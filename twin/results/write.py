@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -237,17 +237,18 @@ class TrajectoryWriter:
         state = self._commits[-1].state if self._commits else None
         for file in self._folder.iterdir():
             if file.is_file() and (file.suffix == PARTIAL or (file.suffix == STATE_SUFFIX and file.name != state)):
-                file.unlink()
+                file.unlink(missing_ok=True)
         for kind in (CELLS, FIELDS, LINEAGE):
             for group in self._folder.glob(f"*/{kind}/*"):
                 if group.is_dir() and group.name not in names:
-                    shutil.rmtree(group)
+                    with suppress(FileNotFoundError):  # a worker that was given up for lost has just renamed it
+                        shutil.rmtree(group)
         done = {i for commit in self._commits for i in commit.readouts}
         for name, array in self._readouts.items():
             for place in self._trajectory.places:
                 chunks = self._folder.parents[1].joinpath(READOUTS, name, "c", *map(str, place))
                 for file in chunks.rglob(f"*{PARTIAL}"):
-                    file.unlink()
+                    file.unlink(missing_ok=True)
                 if not chunks.exists():
                     continue
                 values = np.asarray(array[place])  # (time, ...)
