@@ -21,7 +21,7 @@ from tests.bench.bench_workers import bench_overhead, bench_workers
 def main() -> None:
     """Measure, print one table, and write it as JSON where that is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure how fast twin is here.")
-    parser.add_argument("--quick", action="store_true", help="leave token backbones and the demonstration out")
+    parser.add_argument("--quick", action="store_true", help="only --help, transitions, mechanics and fields")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to FILE, too")
     options = parser.parse_args()
     machine = machine_of()

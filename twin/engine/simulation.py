@@ -27,7 +27,7 @@ from twin.engine.segments import Job, jobs_of, segment, world_of
 from twin.engine.world import World
 from twin.errors import InputError, RunError, TwinError
 from twin.results import Ensemble, Run, create_run, extend_run, open_run, settle_run
-from twin.results.commits import load_commits, stopped_by
+from twin.results.commits import load_commits
 from twin.results.layout import trajectory_of
 from twin.results.lock import RunLock
 from twin.results.status import ERRORS
@@ -187,10 +187,13 @@ def _check_ids(begun: Run, ensemble: Ensemble) -> None:
 def _left(out: Path, plans: Ready, jobs: Sequence[Job]) -> list[tuple[Job, list[int]]]:
     """Return what is still to do: each trajectory with the ticks at which its segments end."""
     left = []
+    begun = open_run(out)
     for job in jobs:
+        if begun.why_stopped(job.trajectory) is not None:
+            continue
         commits = load_commits(trajectory_of(out, job.trajectory.id))
         done = commits[-1].tick if commits else job.trajectory.fork
-        ends = [end for end in segment_ends(plans.world, job.forks) if end > done and stopped_by(commits) is None]
+        ends = [end for end in segment_ends(plans.world, job.forks) if end > done]
         if ends:
             left.append((job, ends))
     return left

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,11 @@ def load_commits(trajectory: Path) -> list[Commit]:
 
 def stopped_by(commits: Sequence[Commit]) -> str | None:
     """Return why a trajectory ended before its time; None where it did not."""
-    log = [entry for commit in commits for entry in commit.log]
+    return stop_in([entry for commit in commits for entry in commit.log])
+
+
+def stop_in(log: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return why what is logged ended early; None where it did not."""
     return next((str(entry["why"]) for entry in reversed(log) if entry["what"] == "stop"), None)
 
 

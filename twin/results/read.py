@@ -16,7 +16,7 @@ import zarr
 
 from twin.errors import InputError, UnknownNameError
 from twin.kernels.ensemble import weights_of
-from twin.results.commits import Commit, Frame, load_commits
+from twin.results.commits import Commit, Frame, load_commits, stop_in
 from twin.results.ensemble import Ensemble, Trajectory
 from twin.results.frames import load_frame, load_genes, load_table
 from twin.results.graphs import contact_graph, lineage_graph
@@ -171,15 +171,16 @@ class Run:
 
     def why_stopped(self, trajectory: Trajectory) -> str | None:
         """Return why a trajectory, or its past before it forked, ended before its time; None where neither did."""
-        return next((str(e["why"]) for e in reversed(self._log(trajectory)) if e["what"] == "stop"), None)
+        return stop_in(self._log(trajectory))
 
     def _log(self, trajectory: Trajectory) -> list[dict[str, Any]]:
-        own = [dict(entry) for commit in self._commits(trajectory) for entry in commit.log]
-        if trajectory.parent is None:
-            return own
-        family = self.ensemble if self._family is None else self._family
-        past = self._log(family.by_id[trajectory.parent])
-        return [entry for entry in past if entry["tick"] <= trajectory.fork] + own
+        return [
+            dict(entry)
+            for owner in self._line(trajectory)
+            for commit in self._commits(owner)
+            for entry in commit.log
+            if owner is trajectory or entry["tick"] <= trajectory.fork
+        ]
 
     def times(
         self, replicate: int = 0, branch: str | None = None, point: Point = None
