@@ -4,13 +4,16 @@ import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import zarr
 
 from tests.results.bodies import new_run, write_ticks, writer
 from twin.errors import InputError, RunError
-from twin.results import differences
+from twin.results import TrajectoryWriter, differences
+from twin.results.frames import save_frames
 from twin.results.lock import LOCK, SILENT, RunLock, holder_of
 
 
@@ -81,3 +84,42 @@ def test_what_a_lost_worker_left_in_the_middle_of_a_commit_is_replaced(tmp_path:
     (left / "half").write_bytes(b"1")
     write_ticks(new, 0, 3)
     assert differences(run, whole) == []
+
+
+def test_a_worker_may_be_taken_over_while_it_fills_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, whole = new_run(tmp_path / "run"), new_run(tmp_path / "whole")
+    write_ticks(writer(whole), 0, 3)
+    lost = writer(run)
+    new: list[TrajectoryWriter] = []
+
+    def taken_over_between(group: zarr.Group, *args: Any) -> None:
+        save_frames(group, *args)
+        if not new:
+            (hidden,) = (run / "trajectories" / "0000").glob("*/cells/.*")
+            new.append(writer(run))
+            assert not hidden.exists()
+            (hidden / "obs").mkdir(parents=True)  # so does a chunk that comes late
+
+    monkeypatch.setattr("twin.results.write.save_frames", taken_over_between)
+    with pytest.raises(RunError, match="was taken over by another worker: this one stops"):
+        write_ticks(lost, 0, 3)
+    monkeypatch.undo()
+    write_ticks(new[0], 0, 3)
+    new[0].close()
+    assert differences(run, whole) == []
+    assert not list(run.rglob(".*"))
+
+
+def test_what_is_removed_may_still_be_written_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(tmp_path / "run")
+    left = run / "trajectories" / "0000" / "tissue" / "cells" / "000000-000003"
+    left.mkdir()
+    rmdir = os.rmdir
+
+    def written_meanwhile(path: Any, **how: Any) -> None:
+        left.mkdir(exist_ok=True)
+        (left / "more").write_bytes(b"1")
+        rmdir(path, **how)
+
+    monkeypatch.setattr(os, "rmdir", written_meanwhile)
+    write_ticks(writer(run), 0, 1)

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -203,9 +204,14 @@ class TrajectoryWriter:
         """Give a group to fill under a hidden name; it gets its own name when it is filled."""
         final = self._folder / compartment / kind / name
         zarr.open_group(final.parent, mode="a", zarr_format=3)
-        yield zarr.create_group(unfinished(final), zarr_format=3)
+        try:
+            yield zarr.create_group(unfinished(final), zarr_format=3)
+            self._mark.check()
+        except BaseException:
+            _remove(unfinished(final))
+            raise
         if final.exists():  # left by a worker that was given up for lost in the middle of a commit
-            shutil.rmtree(final)
+            _remove(final)
         unfinished(final).rename(final)
 
     def _framed(self) -> tuple[Frame, ...]:
@@ -241,8 +247,7 @@ class TrajectoryWriter:
         for kind in (CELLS, FIELDS, LINEAGE):
             for group in self._folder.glob(f"*/{kind}/*"):
                 if group.is_dir() and group.name not in names:
-                    with suppress(FileNotFoundError):  # a worker that was given up for lost has just renamed it
-                        shutil.rmtree(group)
+                    _remove(group)
         done = {i for commit in self._commits for i in commit.readouts}
         for name, array in self._readouts.items():
             for place in self._trajectory.places:
@@ -255,6 +260,14 @@ class TrajectoryWriter:
                 for i in range(len(values)):
                     if i not in done and not np.isnan(values[i]).all():
                         array[(*place, i)] = np.nan
+
+
+def _remove(group: Path) -> None:
+    """Remove a group at once, also while a worker that was given up for lost still writes into it or renames it."""
+    gone = unfinished(group.with_name(f"{uuid4().hex[:8]}"))
+    with suppress(FileNotFoundError):  # it has just been renamed
+        group.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _save_fields(group: zarr.Group, frames: Sequence[Snapshot], substances: Sequence[str], grid: Grid) -> None:
