@@ -17,6 +17,7 @@ from twin.model.aimed import CELL_SHARE, aimed, pseudobulk
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
 from twin.model.effects import EVEN, EffectFamily, Group, fit_family
 from twin.model.groups import summarise
+from twin.model.kriging import LEVEL
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.logmean import LogMean
 from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
@@ -31,6 +32,7 @@ MOST_WORK = 3e9  # groups³ × genes; above it only the scored genes are kriged 
 LEAST_CELLS = 20  # controls of a family; with fewer there is no network to train, and no cells are predicted
 DEEPEST = 1e6  # median library size; above it they are bulk, which is no cell to move
 LEAST_LEFT_OUT = 3  # contexts or donors to leave out, one by one, for the size of effects; our choice
+JITTER = 1e-3  # of the kernel's diagonal, so that groups that are alike in all have one weight together; our choice
 LEAST_PAIR = 8  # cells an arm of one that is left out; our choice
 INFLATION_BOUNDS = (1.0, 2.0)  # our choice
 
@@ -69,11 +71,22 @@ class Fitted:
         return treated, control, support
 
     def untreated(self) -> float:
-        """Return the share of the start cells whose own unit was never seen under what is asked."""
-        family, arms = self.family, [arm.key for arm in self.groups.arms]
-        asked = arms.index(self.groups.asked.key) if self.groups.asked.key in arms else -1
-        seen = np.isin(np.arange(len(self.weight)), family.row_context[family.row_arm == asked])
-        return float(self.weight[~seen].sum() / self.weight.sum())
+        """Return how much of the asked level stands on the start cells' own control level, [0, 1].
+
+        1 less the weights that the kernel, without noise, gives the treated groups of the own unit: 1 where it was
+        never seen treated, 0 where it was seen under what is asked, or at doses on either side, and between a
+        course's reference and a later time the share of the way that is left.
+        """
+        family, rows = self.family, self.family.row_context
+        by_arm = family.likeness.kernel(family.arms, family.arms, self.features)[np.ix_(family.row_arm, family.row_arm)]
+        everything = (LEVEL.common + family.near[np.ix_(rows, rows)]) * by_arm
+        everything += JITTER * np.diag(everything).mean() * np.eye(len(rows))
+        left = 0.0
+        for u in np.flatnonzero(self.weight).tolist():
+            k = family.kernel(np.zeros(len(family.near)), [self.groups.asked], self.features, LEVEL, own=u)[0]
+            weight = np.linalg.solve(everything, k)[rows == u].sum()
+            left += float(self.weight[u] / self.weight.sum() * np.clip(1.0 - weight, 0.0, 1.0))
+        return left
 
     def shift(self, unit: int, share: float = EVEN) -> Float:
         """Return the asked shift of log μ in a unit, (gene of the family,)."""
