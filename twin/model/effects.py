@@ -11,6 +11,7 @@ The answer is a shift of log μ, so that the decoder's heads turn it into counts
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypedDict
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from twin.data.arms import Arm
 from twin.model.groups import Summary, dispersion, levels, rates
 from twin.model.kriging import LEVEL, RATE, Fit, Groups, Settings, fit, left_out
-from twin.model.likeness import NO_FEATURES, Features, Likeness
+from twin.model.likeness import NO_FEATURES, Features, Likeness, background_of, several_doses
 from twin.model.logmean import LogMean
 from twin.model.trials import CONTEXT, GROUP, NO_TRIALS, TREATMENT, Trials, tried
 
@@ -36,6 +37,10 @@ EVEN = 0.5  # weight of the level scale in the mean of both
 SIMILAR_GENES = 1_000  # genes of largest spread between contexts, by which contexts are compared
 LEAST_SHIFT, MOST_SHIFT = 1e-3, 14.0  # of log μ: smaller is none, larger (from dust to the highest) is bounded
 LEAST_TOTAL = 1e-3  # smallest share of the transcriptome after a shift
+LEAST_ARMS, LEAST_DOSES = 6, 4  # from which their likeness is chosen by leaving them out; our choice
+DOSES = (0.5, 0.2, 0.0)  # shares of an effect that are bound to its dose, tried by leaving groups out
+BESIDE = (0.3, 0.03)  # sizes of effects beside a background's, tried so, with …
+SAMPLE = 0.3  # … every arm's own deviation: where an agent recurs it can be told from what the agent does; our choice
 LIKENESSES = (
     Likeness(1.0, 0.0, 0.0),
     Likeness(1.0, 1.0, 0.0),
@@ -324,17 +329,25 @@ def _context_kernels(units: Sequence[tuple[int, int]], profiles: Float) -> tuple
 def _chosen(
     level: Groups, near: Float, row_context: Index, row_arm: Index, arms: Sequence[Arm], features: Features
 ) -> Likeness:
-    """Return the kernel of treatments that predicts left-out treatments best; the plain one where there are few."""
-    if len(set(row_arm.tolist())) < 6:
-        return LIKENESSES[0]
+    """Return the kernel of treatments that predicts left-out groups best; the plain one where there are few."""
 
+    @cache
     def error(likeness: Likeness) -> float:
         by_arm = likeness.kernel(arms, arms, features)[np.ix_(row_arm, row_arm)]
         kernel = (LEVEL.common + near[np.ix_(row_context, row_context)]) * by_arm
         return float(np.nanmean(left_out(level, kernel, LEVEL)))
 
-    tried = LIKENESSES if features.names else LIKENESSES[:1]
-    return min(tried, key=error)
+    n = len(set(row_arm.tolist()))
+    best = LIKENESSES[0]
+    if n >= LEAST_ARMS:
+        found = list(LIKENESSES if features.names else LIKENESSES[:1])
+        background = background_of(arms)
+        if background:
+            found += [replace(x, sample=SAMPLE, background=background, beside=b) for x in found for b in BESIDE]
+        best = min(found, key=error)
+    if n >= LEAST_DOSES and several_doses(arms):
+        best = min((replace(best, dose=d, sample=s) for d in DOSES for s in (best.sample, SAMPLE)), key=error)
+    return best
 
 
 def _own(

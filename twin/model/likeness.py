@@ -13,6 +13,7 @@ Float = NDArray[np.float64]
 
 FEATURE_POWER = 0.5  # of the cosine of features: gene sets share few words even for subunits of one receptor
 DECADE = float(np.log(10.0))  # distance of doses at which likeness has fallen to exp(−1/2) of its dose-bound half
+LEAST_COMBINATIONS = 4  # from which a background is told; our choice
 COURSE_UNIT = 24.0  # h; before it a course is linear in time, after it logarithmic; our choice
 
 
@@ -47,12 +48,20 @@ class Likeness:
 
     own : of being the same agent. feature : of related agents. mean : of being any treatment at all.
     together : of a combination's own deviation from the sum of its parts.
+    sample : of any arm's own deviation: what one well or guide shows beside its treatment.
+    dose : share of an agent's effect that is bound to the dose, [0, 1].
+    background : agents that most combinations hold, such as a stimulus under which genes are knocked out; beside :
+        variance of the other agents' effects, where that of the background's is 1.
     """
 
     own: float = 1.0
     feature: float = 0.0
     mean: float = 0.0
     together: float = 1.0
+    sample: float = 0.0
+    dose: float = 0.5
+    background: tuple[str, ...] = ()
+    beside: float = 1.0
 
     def kernel(self, rows: Sequence[Arm], columns: Sequence[Arm], features: Features = NO_FEATURES) -> Float:
         """Return K_A, (row, column): effects of a combination add, so its kernel sums over pairs of agents.
@@ -63,18 +72,36 @@ class Likeness:
         names = sorted({agent.name for arm in (*rows, *columns) for agent in arm.agents})
         middle = _middles(columns)
         a, b = _agents(rows, names, middle), _agents(columns, names, middle)
-        agents = self._related(names, features)[np.ix_(a.name, b.name)] * (0.5 + 0.5 * _near(a.dose, b.dose))
+        agents = self._related(names, features)[np.ix_(a.name, b.name)] * (1.0 - self.dose + self.dose * _near(a.dose, b.dose))
         keys = {arm.key: i for i, arm in enumerate((*rows, *columns))}
         own = np.equal.outer(*(np.array([keys[x.key] for x in arms], np.intp) for arms in (rows, columns)))
         several = np.array([len(x.agents) > 1 for x in rows], np.bool_)[:, None]
-        total = a.member @ agents @ b.member.T + self.together * (own & several)
+        total = a.member @ agents @ b.member.T + own * (self.sample + self.together * several)
         return np.asarray(total * _in_time(rows, columns))
 
     def _related(self, names: Sequence[str], features: Features) -> Float:
         """Return the kernel of agents at one dose, (name, name)."""
         same = np.eye(len(names))
         alike = _positive(np.maximum(features.cosines(names, names) ** FEATURE_POWER, same)) if self.feature else same
-        return np.asarray(self.own * same + self.feature * alike + self.mean)
+        size = np.array([1.0 if not self.background or name in self.background else self.beside for name in names])
+        return np.asarray((self.own * same + self.feature * alike + self.mean) * np.sqrt(np.outer(size, size)))
+
+
+def background_of(arms: Sequence[Arm]) -> tuple[str, ...]:
+    """Return the agents that half or more of the arms hold, beside others."""
+    several = [arm for arm in arms if len(arm.agents) > 1]
+    names = sorted({agent.name for arm in several for agent in arm.agents})
+    if len(several) < LEAST_COMBINATIONS:
+        return ()
+    return tuple(n for n in names if 2 * sum(any(a.name == n for a in arm.agents) for arm in several) >= len(several))
+
+
+def several_doses(arms: Sequence[Arm]) -> bool:
+    """Return whether any agent was given at several doses."""
+    doses: dict[str, set[float]] = {}
+    for agent in (agent for arm in arms for agent in arm.agents if agent.dose > 0):
+        doses.setdefault(agent.name, set()).add(agent.dose)
+    return any(len(known) > 1 for known in doses.values())
 
 
 def _positive(alike: Float) -> Float:
