@@ -9,7 +9,7 @@ where only the treatment varies, the level scale alone is.
 The answer is a shift of log μ, so that the decoder's heads turn it into counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypedDict
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.data.arms import Arm
-from twin.model.groups import Summary, dispersion, levels, rates
+from twin.model.groups import Samples, Summary, dispersion, levels, rates
 from twin.model.kriging import LEVEL, RATE, Fit, Groups, Settings, fit, left_out
 from twin.model.likeness import NO_FEATURES, Features, Likeness, background_of, several_doses
 from twin.model.logmean import LogMean
@@ -211,12 +211,16 @@ class EffectFamily:
 
 @dataclass(frozen=True)
 class Group:
-    """One group of cells of a family: which context and arm (−1: control) it is, and its sums over the axis' genes."""
+    """One group of cells of a family: which context and arm (−1: control) it is, and its sums over the axis' genes.
+
+    samples : the sums of each of its donors, by index, where its context's controls are of others than those treated.
+    """
 
     context: int
     arm: int
     sums: Summary
     donor: int = -1
+    samples: tuple[tuple[int, Summary], ...] = ()
 
 
 def fit_family(
@@ -243,6 +247,7 @@ def fit_family(
     sums = [_at(g.sums, genes) for g in groups]
     phi = dispersion(sums)
     level_mean, level_variance = levels(sums)
+    level_variance = level_variance + _between(groups, genes, levels)
     everywhere = np.all([g.n > 0 for g, c in zip(sums, control, strict=True) if c], axis=0)
     comparable = np.flatnonzero(everywhere) if everywhere.sum() > 2 else np.arange(len(genes))
     spread = level_mean[np.ix_(control, comparable)].var(axis=0)
@@ -263,6 +268,9 @@ def fit_family(
     rate_fit = None
     if len(units) > 1:
         rate_mean, rate_variance = rates(sums, control, phi)
+        rate_variance = rate_variance + _between(
+            groups, genes, lambda parts: rates(parts, np.ones(len(parts), np.bool_), phi)
+        )
         rate_fit = fit(Groups(rate_mean, rate_variance, context, arm), alike, kernel(RATE), RATE)
     controls = []
     for i in range(len(units)):
@@ -294,6 +302,19 @@ def fit_family(
         trials,
     )
     return family, np.stack(controls)
+
+
+def _between(groups: Sequence[Group], genes: Index, scale: Callable[[Sequence[Summary]], tuple[Float, Float]]) -> Float:
+    """Return what differences between samples add to the variance of each group's mean, (group, gene)."""
+    out = np.zeros((len(groups), len(genes)))
+    some = [i for i, g in enumerate(groups) if g.samples]
+    if some:
+        parts = [(i, donor, _at(sums, genes)) for i, at in enumerate(some) for donor, sums in groups[at].samples]
+        sums = [part for _, _, part in parts]
+        group, name = (np.array([part[k] for part in parts], dtype=np.intp) for k in (0, 1))
+        cells = np.array([float(s.n.max(initial=0.0)) for s in sums])
+        out[some] = Samples(*scale(sums), cells, group, name).between()
+    return out
 
 
 def whole(share: Float, shift: Float) -> float:

@@ -44,6 +44,10 @@ class FamilyDocument(_Document):
     feature: float
     mean: float
     together: float
+    sample: float = 0.0  # this and what follows: as in a checkpoint of before
+    dose: float = 0.5
+    background: tuple[str, ...] = ()
+    beside: float = 1.0
     n_genes: int
     n_similar: int
     has_rate: bool
@@ -126,7 +130,7 @@ def family_of(document: FamilyDocument, tensors: Mapping[str, Tensor]) -> Effect
         tuple(Arm(tuple(Agent(**a.model_dump()) for a in arm.agents), arm.time, arm.since) for arm in document.arms),
         np.array(document.row_context, dtype=np.intp),
         np.array(document.row_arm, dtype=np.intp),
-        Likeness(document.own, document.feature, document.mean, document.together),
+        Likeness(**{f.name: getattr(document, f.name) for f in fields(Likeness)}),
         array("phi"),
         process("level"),
         process("rate") if document.has_rate else None,

@@ -72,7 +72,9 @@ class Likeness:
         names = sorted({agent.name for arm in (*rows, *columns) for agent in arm.agents})
         middle = _middles(columns)
         a, b = _agents(rows, names, middle), _agents(columns, names, middle)
-        agents = self._related(names, features)[np.ix_(a.name, b.name)] * (1.0 - self.dose + self.dose * _near(a.dose, b.dose))
+        agents = self._related(names, features)[np.ix_(a.name, b.name)] * (
+            1.0 - self.dose + self.dose * _near(a.dose, b.dose)
+        )
         keys = {arm.key: i for i, arm in enumerate((*rows, *columns))}
         own = np.equal.outer(*(np.array([keys[x.key] for x in arms], np.intp) for arms in (rows, columns)))
         several = np.array([len(x.agents) > 1 for x in rows], np.bool_)[:, None]

@@ -16,7 +16,7 @@ from twin.kernels.random import Streams
 from twin.model.aimed import CELL_SHARE, aimed, pseudobulk
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
 from twin.model.effects import EVEN, EffectFamily, Group, fit_family
-from twin.model.groups import summarise
+from twin.model.groups import are_apart, summarise
 from twin.model.kriging import LEVEL
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.logmean import LogMean
@@ -32,7 +32,6 @@ MOST_WORK = 3e9  # groups³ × genes; above it only the scored genes are kriged 
 LEAST_CELLS = 20  # controls of a family; with fewer there is no network to train, and no cells are predicted
 DEEPEST = 1e6  # median library size; above it they are bulk, which is no cell to move
 LEAST_LEFT_OUT = 3  # contexts or donors to leave out, one by one, for the size of effects; our choice
-JITTER = 1e-3  # of the kernel's diagonal, so that groups that are alike in all have one weight together; our choice
 LEAST_PAIR = 8  # cells an arm of one that is left out; our choice
 INFLATION_BOUNDS = (1.0, 2.0)  # our choice
 
@@ -73,19 +72,15 @@ class Fitted:
     def untreated(self) -> float:
         """Return how much of the asked level stands on the start cells' own control level, [0, 1].
 
-        1 less the weights that the kernel, without noise, gives the treated groups of the own unit: 1 where it was
-        never seen treated, 0 where it was seen under what is asked, or at doses on either side, and between a
-        course's reference and a later time the share of the way that is left.
+        1 less the weights of the measured treated groups of the own unit: 1 where it was never seen treated, nearly 0
+        where it was seen well under what is asked, or at doses on either side, and between a course's reference and a
+        later time the share of the way that is left.
         """
-        family, rows = self.family, self.family.row_context
-        by_arm = family.likeness.kernel(family.arms, family.arms, self.features)[np.ix_(family.row_arm, family.row_arm)]
-        everything = (LEVEL.common + family.near[np.ix_(rows, rows)]) * by_arm
-        everything += JITTER * np.diag(everything).mean() * np.eye(len(rows))
-        left = 0.0
+        family, left = self.family, 0.0
         for u in np.flatnonzero(self.weight).tolist():
             k = family.kernel(np.zeros(len(family.near)), [self.groups.asked], self.features, LEVEL, own=u)[0]
-            weight = np.linalg.solve(everything, k)[rows == u].sum()
-            left += float(self.weight[u] / self.weight.sum() * np.clip(1.0 - weight, 0.0, 1.0))
+            weight = float((family.precision @ k)[family.row_context == u].sum())
+            left += float(self.weight[u] / self.weight.sum()) * min(max(1.0 - weight, 0.0), 1.0)
         return left
 
     def shift(self, unit: int, share: float = EVEN) -> Float:
@@ -102,14 +97,18 @@ def fitted(task: Task, features: Features = NO_FEATURES, genes: Index | None = N
     everywhere = np.ones(len(columns), np.bool_)
     contexts = list(dict.fromkeys(context for context, _ in found.units))
     donors = list(dict.fromkeys(donor for _, donor in found.units if donor))
+    label = np.unique(task.column("donor"), return_inverse=True)[1]
     groups: list[Group] = []
     depths = []
     for u, (context, donor) in enumerate(found.units):
         c, d = contexts.index(context), donors.index(donor) if donor else -1
-        for arm in (REFERENCE, *range(len(found.arms))):
-            rows = found.rows(u, arm)
-            if len(rows):
-                groups.append(Group(c, arm, summarise(counts[rows], everywhere, task.totals[rows]), d))
+        arms = {arm: rows for arm in (REFERENCE, *range(len(found.arms))) if len(rows := found.rows(u, arm))}
+        apart = are_apart([label[rows] for rows in arms.values()])
+        for arm, rows in arms.items():
+            kinds = np.unique(label[rows]).tolist() if apart else []
+            parts = [rows[label[rows] == kind] for kind in kinds]
+            sums, *samples = (summarise(counts[r], everywhere, task.totals[r]) for r in (rows, *parts))
+            groups.append(Group(c, arm, sums, d, tuple(zip(kinds, samples, strict=True))))
         depths.append(task.totals[found.rows(u, REFERENCE)])
     family, rates = fit_family(groups, found.arms, depths, features)
     weight = np.bincount(found.unit[task.start], minlength=len(found.units)).astype(np.float64)
