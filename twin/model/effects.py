@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from twin.data.arms import Arm
 from twin.model.groups import Samples, Summary, dispersion, levels, rates
-from twin.model.kriging import LEVEL, RATE, Fit, Groups, Settings, fit, left_out
-from twin.model.likeness import NO_FEATURES, Features, Likeness, background_of, several_doses
+from twin.model.kriging import LEVEL, RATE, Fit, Groups, Settings, fit, left_out, left_out_residuals
+from twin.model.likeness import NO_FEATURES, Features, Likeness, background_of, is_course, several_doses
 from twin.model.logmean import LogMean
 from twin.model.trials import CONTEXT, GROUP, NO_TRIALS, TREATMENT, Trials, tried
 
@@ -266,17 +266,20 @@ def fit_family(
     settings = _stretched(level, similar, kernel(LEVEL)) if len(units) == 1 else LEVEL
     level_fit = fit(level, alike, kernel(LEVEL), settings)
     rate_fit = None
-    if len(units) > 1:
+    course = all(is_course(a) for a in arms)
+    if len(units) > 1 or course:
         rate_mean, rate_variance = rates(sums, control, phi)
         rate_variance = rate_variance + _between(
             groups, genes, lambda parts: rates(parts, np.ones(len(parts), np.bool_), phi)
         )
-        rate_fit = fit(Groups(rate_mean, rate_variance, context, arm), alike, kernel(RATE), RATE)
+        rate = Groups(rate_mean, rate_variance, context, arm)
+        if len(units) > 1 or _even_is_better(level, rate, kernel, settings, LogMean(depths[0]), phi):
+            rate_fit = fit(rate, alike, kernel(RATE), RATE)
     controls = []
     for i in range(len(units)):
         mean = LogMean(depths[i])
         control_level = level_fit.control[i]
-        if rate_fit is not None:  # the same mean of two scales as the treated levels
+        if rate_fit is not None and len(units) > 1:  # the same mean of two scales as the treated levels
             control_level = EVEN * control_level + (1.0 - EVEN) * mean.forward(np.exp(rate_fit.control[i]), phi)
         controls.append(mean.inverse(control_level, phi))
     treated_variance = level_variance[~control]
@@ -392,6 +395,23 @@ def _own(
         return float(np.nanmean(left_out(part, kernel, LEVEL)))
 
     return min(NUGGETS, key=error)
+
+
+def _even_is_better(
+    level: Groups, rate: Groups, kernel: Callable[[Settings], Float], settings: Settings, mean: LogMean, phi: Float
+) -> bool:
+    """Return whether the mean of both scales predicts left-out times of one context's course better than the levels.
+
+    With one time there is nothing to leave out; then it is taken for better.
+    """
+    treated = level.arm >= 0
+    if treated.sum() < 2:
+        return True
+    truth, logs = level.mean[treated], rate.mean[treated]
+    predicted = truth - left_out_residuals(level, kernel(settings), settings)
+    other = mean.forward(np.exp(logs - left_out_residuals(rate, kernel(RATE), RATE)), phi)
+    both = EVEN * predicted + (1.0 - EVEN) * other
+    return bool(np.nanmean((both - truth) ** 2) < np.nanmean((predicted - truth) ** 2))
 
 
 def _stretched(level: Groups, genes: Index, kernel: Float) -> Settings:

@@ -121,23 +121,30 @@ def fit(groups: Groups, like: Float, effect_kernel: Float, settings: Settings) -
 def left_out(groups: Groups, effect_kernel: Float, settings: Settings) -> Float:
     """Return the mean squared error of each treated group's effect, predicted from the others, (treated group,).
 
-    In closed form: y_i − ŷ_i = [M⁻¹ y]_i / [M⁻¹]_ii (Rasmussen and Williams, equation 5.12); the mean is over the
-    genes that the group and its control measured. A group whose context has no control, or with nothing measured, is
-    NaN.
+    The mean is over the genes that the group and its control measured. A group whose context has no control, or with
+    nothing measured, is NaN.
+    """
+    off = left_out_residuals(groups, effect_kernel, settings)
+    several = np.isfinite(off).sum(axis=1)
+    total = np.nansum(off**2, axis=1)
+    return np.where(several > 0, total / np.maximum(several, 1), np.nan)
+
+
+def left_out_residuals(groups: Groups, effect_kernel: Float, settings: Settings) -> Float:
+    """Return each treated group's effect less what the others predict of it, (treated group, gene); NaN: not measured.
+
+    In closed form: y_i − ŷ_i = [M⁻¹ y]_i / [M⁻¹]_ii (Rasmussen and Williams, equation 5.12).
     """
     deltas = _deltas(groups)
     rows = deltas.rows
-    out = np.full(len(effect_kernel), np.nan)
+    out = np.full((len(effect_kernel), groups.mean.shape[1]), np.nan)
     if len(rows) == 0:
         return out
-    total, seen = np.zeros(len(rows)), deltas.seen
     kernel = effect_kernel[np.ix_(rows, rows)]
     v = settings.stretch * _effect_variance(deltas, effect_kernel, settings)
     for gene, y in enumerate(deltas.delta):
         inverse = np.linalg.inv(v[gene] * kernel + deltas.noise(gene))
-        total += np.where(seen[gene], (inverse @ y / np.diag(inverse)) ** 2, 0.0)
-    several = seen.sum(axis=0)
-    out[rows[several > 0]] = total[several > 0] / several[several > 0]
+        out[rows, gene] = np.where(deltas.seen[gene], inverse @ y / np.diag(inverse), np.nan)
     return out
 
 

@@ -152,9 +152,9 @@ def _near(x: Float, y: Float) -> Float:
 
 def _in_time(rows: Sequence[Arm], columns: Sequence[Arm]) -> Float:
     """Return the kernel of times, (row, column): that of a Wiener process between courses, 0 between one and none."""
-    course_row, course_column = (np.array([_is_course(x) for x in arms], np.bool_) for arms in (rows, columns))
-    plain = [x for x in columns if not _is_course(x)]
-    course = [x for x in columns if _is_course(x)]
+    course_row, course_column = (np.array([is_course(x) for x in arms], np.bool_) for arms in (rows, columns))
+    plain = [x for x in columns if not is_course(x)]
+    course = [x for x in columns if is_course(x)]
     near = _near(_positions(rows, plain, _plain_time), _positions(columns, plain, _plain_time))
     wiener = np.minimum.outer(_positions(rows, course, _course_time), _positions(columns, course, _course_time))
     both, one = np.logical_and.outer(course_row, course_column), np.logical_xor.outer(course_row, course_column)
@@ -172,7 +172,7 @@ def _plain_time(arm: Arm) -> float:
     return float(np.log(arm.time))
 
 
-def _is_course(arm: Arm) -> bool:
+def is_course(arm: Arm) -> bool:
     return any(a.kind == "course" for a in arm.agents) or bool(np.isfinite(arm.since))
 
 

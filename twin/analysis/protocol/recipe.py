@@ -27,7 +27,7 @@ from twin.model.trials import probability
 
 Index = NDArray[np.intp]
 
-OWN_SHARE = 0.7  # of the start cells' own mean in the control level that a prediction stands on; see `Recipe`
+OWN_SHARE = 0.72  # of the start cells' own mean in the control level that a prediction stands on; see `Recipe`
 MOST_WORK = 3e9  # groups³ × genes; above it only the scored genes are kriged for a pseudobulk; our choice
 LEAST_CELLS = 20  # controls of a family; with fewer there is no network to train, and no cells are predicted
 DEEPEST = 1e6  # median library size; above it they are bulk, which is no cell to move
@@ -124,7 +124,7 @@ class Recipe:
     which is what their change is measured against and holds their sampling noise, and from the fit, which is nearer to
     other cells of their kind. By the fit alone the level is nearest to the truth (mean squared error); by the own mean
     alone the change is (correlation without shared noise). `OWN_SHARE` lies where the sum of the correlations with and
-    without shared noise is largest, leaving PBMC donors out (0.70 or 0.75 without any one of the donors). Where the
+    without shared noise is largest, leaving PBMC donors out (0.70 to 0.74 without any one of the donors). Where the
     start cells' own unit was seen treated, the treated level is measured and stands on no control. Cells that are moved
     stay the very cells: theirs is the own mean. Their effects are as large, all together, as effects are (`inflation`),
     and stand more on the scale on which counts multiply: leaving PBMC types out, moved cells agree better with the
