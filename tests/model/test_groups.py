@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from twin.model.groups import DISPERSION_BOUNDS, Summary, dispersion, levels, rates, summarise
+from twin.model.groups import DISPERSION_BOUNDS, Samples, Summary, are_apart, dispersion, levels, rates, summarise
 from twin.model.kriging import UNSEEN
 
 Float = NDArray[np.float64]
@@ -141,3 +141,48 @@ def test_a_gene_without_counts_has_the_rate_of_its_pool() -> None:
     assert variance[1, 0] > 3.0
     apart, _ = rates([many, none], np.array([True, False]), np.array([0.3]))  # treated cells have a pool of their own
     assert apart[1, 0] < np.log(10.0) - 3
+
+
+def test_samples_are_apart_where_no_treated_one_is_a_control() -> None:
+    assert are_apart([np.array([0, 0, 1]), np.array([2, 3])])
+    assert are_apart([np.array([0, 1]), np.array([2]), np.array([2, 3])])
+    assert not are_apart([np.array([0, 1]), np.array([1, 2])])
+    assert not are_apart([np.array([0, 0]), np.array([2])])  # one control sample shows no difference between samples
+    assert not are_apart([np.array([0, 1])])
+
+
+def sampled(rng: np.random.Generator, donors: int, shared: float, between: Float) -> Samples:
+    """Draw two groups of the same donors with 20 and 60 cells each, whose deviations have a correlation `shared`."""
+    common = rng.normal(size=(donors, len(between)))
+    off = [np.sqrt(shared) * common + np.sqrt(1 - shared) * rng.normal(size=common.shape) for _ in range(2)]
+    noise = np.repeat([1.0 / 20, 1.0 / 60], donors)[:, None] * np.ones(len(between))
+    mean = np.vstack(off) * np.sqrt(between) + np.sqrt(noise) * rng.normal(size=noise.shape)
+    cells = np.repeat([20.0, 60.0], donors)
+    return Samples(mean, noise, cells, np.repeat([0, 1], donors), np.tile(np.arange(donors), 2))
+
+
+def test_the_variance_between_samples_is_found_gene_by_gene_and_divided_by_their_number() -> None:
+    between = np.where(np.arange(300) % 2 == 0, 0.02, 0.5)
+    donors = 40
+    found = sampled(np.random.default_rng(1), donors, 0.0, between).between() * donors / (1 + 2.0 / (donors - 1))
+    assert found.shape == (2, 300)
+    np.testing.assert_allclose(found[0], found[1])
+    for kind in (0, 1):
+        assert found[0, kind::2].mean() == pytest.approx(between[kind], rel=0.15, abs=0.01)
+
+
+def test_a_donor_that_stands_out_in_both_groups_counts_once() -> None:
+    between = np.full(300, 0.3)
+    once, twice = (sampled(np.random.default_rng(2), 6, shared, between).between().mean() for shared in (0.0, 0.9))
+    assert twice / once == pytest.approx(1.9, rel=0.1)
+
+
+def test_of_few_donors_their_variance_is_taken_for_larger() -> None:
+    rng, between = np.random.default_rng(3), np.full(2_000, 0.3)
+    three = sampled(rng, 3, 0.0, between).between().mean() * 3
+    assert three == pytest.approx(2 * 0.3, rel=0.1)
+
+
+def test_without_a_group_of_two_samples_nothing_is_known_of_their_differences() -> None:
+    one = Samples(np.ones((2, 5)), np.ones((2, 5)), np.ones(2), np.arange(2), np.arange(2))
+    np.testing.assert_array_equal(one.between(), 0.0)

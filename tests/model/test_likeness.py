@@ -9,11 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.data.arms import Agent, Arm
-from twin.model.effects import LIKENESSES
-from twin.model.likeness import COURSE_UNIT, DECADE, FEATURE_POWER, NO_FEATURES, Features, Likeness
+from twin.model.likeness import (
+    COURSE_UNIT,
+    DECADE,
+    FEATURE_POWER,
+    NO_FEATURES,
+    Features,
+    Likeness,
+    background_of,
+    several_doses,
+)
+from twin.model.tuning import LIKENESSES
 
 NAMES = ("A", "B", "C", "D", "E", "F")
-WEIGHTS = (*LIKENESSES, Likeness(0.0, 1.0, 0.0, 0.0), Likeness(0.3, 0.7, 0.2, 0.5))
+WEIGHTS = (
+    *LIKENESSES,
+    Likeness(0.0, 1.0, 0.0, 0.0),
+    Likeness(0.3, 0.7, 0.2, 0.5),
+    Likeness(1.0, 0.5, 0.1, 1.0, 0.3, 0.2, ("A",), 0.03),
+)
 
 
 def features(seed: int) -> Features:
@@ -77,9 +91,10 @@ def test_a_combination_is_the_sum_of_its_parts_and_something_of_its_own() -> Non
     singles, double = [gene(name) for name in NAMES], gene("A", "B")
     for weights in WEIGHTS:
         k = weights.kernel([*singles, double], [*singles, double], table)
-        np.testing.assert_allclose(k[-1, :-1], k[0, :-1] + k[1, :-1], atol=1e-12)
+        sampled = weights.sample * (np.arange(len(singles)) < 2)  # an arm's own, which no other arm shares
+        np.testing.assert_allclose(k[-1, :-1], k[0, :-1] + k[1, :-1] - sampled, atol=1e-12)
         parts = k[0, 0] + k[1, 1] + 2 * k[0, 1]
-        assert k[-1, -1] == pytest.approx(parts + weights.together)
+        assert k[-1, -1] == pytest.approx(parts + weights.together - weights.sample)
 
 
 def test_an_agent_whose_features_are_anothers_is_known_by_it() -> None:
@@ -152,3 +167,24 @@ def test_no_arms_have_a_kernel_without_rows() -> None:
     assert Likeness().kernel([], [gene("A")]).shape == (0, 1)
     assert Likeness().kernel([], []).shape == (0, 0)
     np.testing.assert_array_equal(Likeness(1.0, 1.0, 1.0).kernel([Arm(())], [gene("A")], features(0)), [[0.0]])
+
+
+def test_the_background_is_what_half_of_the_combinations_hold() -> None:
+    stimulated = [gene(name, "F") for name in "ABCD"]
+    assert background_of([gene("A"), gene("F"), *stimulated]) == ("F",)
+    assert background_of([gene("A"), *stimulated[:3]]) == ()  # too few to tell
+    assert background_of([gene("A", "B"), gene("C", "D"), gene("E", "F"), gene("B", "C"), gene("D", "E")]) == ()
+
+
+def test_beside_a_background_other_agents_are_small_and_every_arm_deviates() -> None:
+    weights = Likeness(1.0, sample=0.3, together=0.0, background=("F",), beside=0.04)
+    k = weights.kernel([gene("F"), gene("A"), gene("A", "F")], [gene("F"), gene("A"), gene("A", "F")])
+    np.testing.assert_allclose(k, [[1.3, 0.0, 1.0], [0.0, 0.34, 0.04], [1.0, 0.04, 1.34]])
+
+
+def test_what_is_bound_to_the_dose_is_as_large_as_said() -> None:
+    arms = [gene("A", dose=1.0), gene("A", dose=1e9)]
+    for dose in (0.0, 0.2, 1.0):
+        assert Likeness(dose=dose).kernel(arms, arms)[0, 1] == pytest.approx(1.0 - dose)
+    assert several_doses(arms)
+    assert not several_doses([arms[0], gene("B", dose=2.0)])

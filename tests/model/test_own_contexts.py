@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 
 from tests.model.test_effects import GENES, RESPONDERS, Law, law
 from twin.data.arms import Agent, Arm
-from twin.model import effects
-from twin.model.effects import NUGGET, EffectFamily, Group, fit_family
+from twin.model import tuning
+from twin.model.effects import EffectFamily, Group, fit_family
 from twin.model.groups import summarise
+from twin.model.tuning import NUGGET
 
 Float = NDArray[np.float64]
 COURSE = [Arm((Agent("course", "course"),), 24.0 * day) for day in (1, 2, 4, 8)]
@@ -47,7 +48,7 @@ def test_contexts_that_go_their_own_way_are_found_and_better_told(alike: bool, m
     truth = Law(truth.rate, np.tile(own[:1], (4, 1)) if alike else own)
     left = (1, 2)
     family, shift = fitted(truth, COURSE, SHARE, left, 150)
-    monkeypatch.setattr(effects, "NUGGETS", (NUGGET,))
+    monkeypatch.setattr(tuning, "NUGGETS", (NUGGET,))
     plain, other = fitted(truth, COURSE, SHARE, left, 150)
     nugget = family.near[1, 1] - plain.near[1, 1] + NUGGET
     if alike:
@@ -63,7 +64,7 @@ def test_doses_that_do_alike_are_not_made_larger_than_they_are(monkeypatch: pyte
     share, left = np.full(5, 0.3), (0, 2)
     family, shift = fitted(truth, DOSES, share, left, 40)
     assert family.level.settings.stretch == 1.0
-    monkeypatch.setattr(effects, "LEAST_TREATMENTS", 9)
+    monkeypatch.setattr(tuning, "LEAST_TREATMENTS", 9)
     plain, other = fitted(truth, DOSES, share, left, 40)
     assert plain.level.settings.stretch > 1.0
     assert np.mean((shift - share[2] * truth.fold[0]) ** 2) < np.mean((other - share[2] * truth.fold[0]) ** 2)

@@ -173,6 +173,7 @@ def _plain_time(arm: Arm) -> float:
 
 
 def is_course(arm: Arm) -> bool:
+    """Return whether an arm is a time of a course: of development, or of a treatment that has no untreated cells."""
     return any(a.kind == "course" for a in arm.agents) or bool(np.isfinite(arm.since))
 
 

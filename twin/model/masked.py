@@ -16,7 +16,7 @@ from twin.kernels.turnover import replaced_fraction
 from twin.model.aimed import CELL_SHARE, aimed_by_group, expected_rise
 from twin.model.contract import HALF_LIFE, REACHED, Condition, Counts, WorldModel
 from twin.model.decoder import PAD, Decoder
-from twin.model.effects import EVEN, LEAST_TOTAL, EffectFamily, Question, whole
+from twin.model.effects import LEAST_TOTAL, EffectFamily, Question, whole
 from twin.model.extension import set_last_prior, with_context
 from twin.model.focus import kept_genes, narrowed, narrowed_network
 from twin.model.knowledge import Knowledge, ModelCard
@@ -25,6 +25,7 @@ from twin.model.network import DEPTH_QUANTILES, LEAST_RATE, LatentNetwork
 from twin.model.shifts import Effects
 from twin.model.treatments import strengths
 from twin.model.trials import probability
+from twin.model.tuning import EVEN
 
 __all__ = ["Knowledge", "MaskedDiffusion", "ModelCard"]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from twin.data.arms import Arm
 from twin.data.experiment import Experiment
 from twin.model.effects import EffectFamily, Group, fit_family
-from twin.model.groups import Summary, dispersion, summarise
+from twin.model.groups import Summary, are_apart, dispersion, summarise
 from twin.model.likeness import NO_FEATURES, Features
 from twin.model.network import DEPTH_QUANTILES, NOT_MEASURED
 from twin.model.treatments import Treatment
@@ -199,17 +199,23 @@ def _groups(data: Experiment, contexts: Sequence[int], arms: Sequence[int]) -> t
     for c in contexts:
         for donor in donors:
             mine = (data.context == c) & ((data.donor == donor) if donor >= 0 else True)
-            control = mine & (data.arm < 0)
-            sums = _sums(data, control)
-            if sums is None or control.sum() < least_control:
+            of = {-1: mine & (data.arm < 0)} | {a: mine & (data.arm == a) for a in arms}
+            if of[-1].sum() < least_control:
                 continue
-            groups.append(Group(c, -1, sums, donor))
-            depths.append(data.depth[control])
-            for a in arms:
-                treated = _sums(data, mine & (data.arm == a))
-                if treated is not None and (mine & (data.arm == a)).sum() >= least_treated:
-                    groups.append(Group(c, a, treated, donor))
+            depths.append(data.depth[of[-1]])
+            of = {a: rows for a, rows in of.items() if a < 0 or rows.sum() >= least_treated}
+            apart = are_apart([data.donor[rows] for rows in of.values()])
+            for a, rows in of.items():
+                sums = _sums(data, rows)
+                assert sums is not None, "a group has cells"
+                groups.append(Group(c, a, sums, donor, _samples(data, rows) if apart else ()))
     return groups, depths, len(donors) > 1
+
+
+def _samples(data: Experiment, mask: NDArray[np.bool_]) -> tuple[tuple[int, Summary], ...]:
+    """Return the sums of each donor's cells."""
+    parts = ((d, _sums(data, mask & (data.donor == d))) for d in np.unique(data.donor[mask]).tolist())
+    return tuple((d, sums) for d, sums in parts if sums is not None)
 
 
 def treatments_of(treatments: Sequence[tuple[Arm, int]], names: Sequence[str]) -> tuple[Treatment, ...]:

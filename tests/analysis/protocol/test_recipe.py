@@ -137,13 +137,45 @@ def test_the_level_stands_on_the_own_mean_as_far_as_it_is_said_and_the_effect_do
     np.testing.assert_allclose((said.mean - said.control)[said.mean > 0], effect[said.mean > 0], atol=1e-12)
 
 
-def test_where_the_start_cells_were_seen_treated_the_level_is_the_measured_one() -> None:
+def test_where_the_start_cells_were_seen_treated_the_level_is_nearly_the_measured_one() -> None:
     task = left_out()
     some = task.truth & (np.arange(len(task.truth)) % 2 == 0)
     seen = replace(task, truth=some, visible=~some).blind()
     recipe = Recipe()
-    treated, _, _ = recipe._fitted(seen, whole=False).expected()
-    np.testing.assert_array_equal(recipe(seen).mean, treated[seen.scored])
+    fit = recipe._fitted(seen, whole=False)
+    treated, control, _ = fit.expected()
+    left = fit.untreated()
+    assert 0.0 < left < 0.3
+    own = OWN_SHARE * left * (seen.means(seen.start) - control[seen.scored])
+    np.testing.assert_allclose(recipe(seen).mean, np.maximum(treated[seen.scored] + own, 0.0), atol=1e-12)
+    assert recipe._fitted(task.blind(), whole=False).untreated() == 1.0
+
+
+def test_between_two_doses_the_level_stands_on_the_treated_cells() -> None:
+    given = [(CONTROL, np.nan), *(("drug", d) for d in (1.0, 2.0, 4.0, 1e6))]
+    groups = [{"condition": k, "dose": d} for k, d in given]
+    data = cells(groups, [20 * BASE] * 5, n=200)
+    hidden, start = data.where(dose=2.0), data.where(condition=CONTROL)
+    task = data.task("toy", "2", start=start, truth=hidden, hidden=hidden, condition="drug", dose=2.0)
+    near = Recipe()._fitted(task.blind(), whole=False).untreated()
+    far = Recipe()._fitted(replace(task, dose=1e3).blind(), whole=False).untreated()
+    assert near < far < 0.6
+
+
+def test_animals_are_the_replicates_where_treated_ones_are_others_than_controls() -> None:
+    rng = np.random.default_rng(3)
+    animals = [("w1", CONTROL), ("w2", CONTROL), ("w3", CONTROL), ("k1", "gene"), ("k2", "gene")]
+    own = np.exp(0.5 * rng.normal(size=(len(animals), GENES)))  # each animal is another, and nothing else happens
+    groups = [{"donor": d, "condition": k} for d, k in animals]
+    data = cells(groups, [whole(20 * BASE * x) for x in own], n=150)
+    hidden = data.where(donor="k2")
+    task = data.task("toy", "k2", start=data.where(condition=CONTROL), truth=hidden, hidden=hidden, condition="gene")
+    said = Recipe()(task.blind())
+    alike = replace(task, obs=task.obs.assign(donor="d"))  # as if all cells were of one animal
+    fooled = Recipe()(alike.blind())
+    start = task.means(task.start)
+    assert ((said.mean - start) ** 2).sum() < 0.6 * ((fooled.mean - start) ** 2).sum()
+    assert mse(said.mean, task.means(task.truth)) < mse(fooled.mean, task.means(task.truth))
 
 
 def test_moved_cells_rise_by_what_is_expected_as_near_as_whole_molecules_can() -> None:
@@ -176,7 +208,9 @@ def test_the_earliest_cells_of_a_course_are_its_reference() -> None:
 
 def test_a_course_without_untreated_cells_counts_from_its_first_time() -> None:
     groups = [{"time": t, "condition": "LPS", "dose": 100.0} for t in (1.0, 2.0, 6.0)]
-    data = cells(groups, [BASE * (1 + 0.2 * i) for i in range(3)])
+    fold = np.ones(GENES)
+    fold[:10], fold[10:20] = 6.0, 1 / 6.0
+    data = cells(groups, [whole(20 * BASE * fold**share) for share in (0.0, np.log(2) / np.log(6), 1.0)], n=300)
     hidden = data.where(time=2.0)
     start = data.where(time=1.0)
     task = data.task(
@@ -185,9 +219,11 @@ def test_a_course_without_untreated_cells_counts_from_its_first_time() -> None:
     found = arranged(task)
     assert (found.asked.since, found.asked.time) == (1.0, 2.0)
     assert [(arm.since, arm.time) for arm in found.arms] == [(1.0, 6.0)]
-    said = Recipe()(task)
-    half = 0.5 * (np.log(1.0) + np.log(1.4))  # 2 h lies between 1 h and 6 h on a log scale
-    assert 0.1 < np.log(np.exp(said.mean).sum() / np.exp(task.means(task.start)).sum()) / half < 3.0
+    recipe = Recipe()
+    rise = recipe(task).mean - task.means(task.start)
+    true = data.logged[hidden].mean(axis=0) - data.logged[start].mean(axis=0)
+    np.testing.assert_allclose(rise[:20] / true[:20], 1.0, atol=0.3)
+    assert recipe._fitted(task, whole=False).untreated() == pytest.approx(1 - np.log(2) / np.log(6), abs=0.05)
 
 
 def test_donors_are_told_apart_where_another_donor_can_be_learned_from() -> None:

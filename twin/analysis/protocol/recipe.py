@@ -15,7 +15,7 @@ from twin.data.substances import DEFAULT_EC50_SHARE
 from twin.kernels.random import Streams
 from twin.model.aimed import CELL_SHARE, aimed, pseudobulk
 from twin.model.contract import HALF_LIFE, Condition, Perturbation
-from twin.model.effects import EVEN, EffectFamily, Group, fit_family
+from twin.model.effects import EffectFamily, Group, fit_family
 from twin.model.groups import are_apart, summarise
 from twin.model.kriging import LEVEL
 from twin.model.likeness import NO_FEATURES, Features
@@ -24,6 +24,7 @@ from twin.model.masked import Knowledge, MaskedDiffusion, ModelCard
 from twin.model.network import DEPTH_QUANTILES, NOT_MEASURED, LatentNetwork
 from twin.model.treatments import Treatment
 from twin.model.trials import probability
+from twin.model.tuning import EVEN
 
 Index = NDArray[np.intp]
 
