@@ -15,7 +15,7 @@ from tests.bench.bench_mechanics import bench_mechanics
 from tests.bench.bench_model import bench_model
 from tests.bench.bench_population import bench_population
 from tests.bench.bench_tissue import bench_tissue
-from tests.bench.bench_workers import bench_overhead, bench_workers
+from tests.bench.bench_workers import bench_overhead, bench_shared_tissue, bench_workers
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     rates |= bench_fields()
     if not options.quick:
         rates |= bench_tissue()
-        rates |= bench_workers() | bench_overhead()
+        rates |= bench_workers() | bench_overhead() | bench_shared_tissue()
         rates |= bench_population((2_000, 10_000))
         rates |= bench_demo()
     width = max(map(len, rates))

@@ -5,7 +5,7 @@ import shutil
 import socket
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from json import dumps
 from pathlib import Path
@@ -31,6 +31,8 @@ from twin.scenario.variants import axes_of, load_variant
 from twin.state.body import Body
 
 MOST_WORLDS = 3  # held by a process: a worker goes on with the trajectories it began; a world takes memory
+
+Share = Callable[[World], AbstractContextManager[tuple[World, int]]]
 
 _worlds: "OrderedDict[str, World]" = OrderedDict()
 _references: "OrderedDict[str, References | None]" = OrderedDict()
@@ -70,6 +72,7 @@ def segment(
     until: int,
     on_progress: Callable[[Progress], None] | None = None,
     threads: int = 1,
+    share: Share | None = None,
 ) -> int:
     """Take one trajectory of the run in `out` from its last commit to tick `until`, and return that.
 
@@ -77,6 +80,8 @@ def segment(
     ----------
     loaded : the scenario of the whole run.
     threads : they share the chunks of its cells; the result does not depend on it.
+    share : gives its world with helpers in it, and how many threads keep them busy (`twin.engine.spread`); the result
+        does not depend on it either.
     """
     usual = torch.get_num_threads()
     torch.set_num_threads(1)  # a result must not depend on how many cores there are
@@ -89,6 +94,8 @@ def segment(
             _keep_fork(out, job, commits[-1].tick)
             return until
         world = world_of(loaded, trajectory)
+        if share is not None:
+            world, threads = opened.enter_context(share(world))
         writer = TrajectoryWriter(
             out, trajectory, world.model.genes, world.perturbations, world.substances.names, world.scenario.tick
         )

@@ -24,6 +24,7 @@ from twin.engine.observe import layout_of
 from twin.engine.plan import Plan, check_file, compile_plan
 from twin.engine.seeding import check_places
 from twin.engine.segments import Job, jobs_of, segment, world_of
+from twin.engine.spread import Helpers, spread
 from twin.engine.world import World
 from twin.errors import InputError, RunError, TwinError
 from twin.results import Ensemble, Run, create_run, extend_run, open_run, settle_run
@@ -220,6 +221,7 @@ def _carry_out(
     scenario = client.submit(_same, loaded, key=f"scenario-{run_key}", pure=False)
     forks: dict[tuple[str, int], Future[int]] = {}
     last: dict[Future[int], Job] = {}
+    homes, helpers = _shared_out(client, len(left))
     try:
         for rank, (job, ends) in enumerate(left):
             before = None if job.parent is None else forks.get((job.parent.id, job.trajectory.fork))
@@ -233,6 +235,9 @@ def _carry_out(
                     before,
                     threads,
                     dict(versions),
+                    helpers[rank],
+                    workers=homes[rank],
+                    allow_other_workers=homes[rank] is not None,
                     key=f"segment-{run_key}-{job.trajectory.id}-{end:08d}",
                     retries=0,  # a segment that fails fails again; one whose worker is lost is run again anyway
                     priority=-rank,  # a worker finishes what it has begun
@@ -247,6 +252,17 @@ def _carry_out(
         if listener is not None and client.status == "running":
             with suppress(OSError):
                 client.unsubscribe_topic(PROGRESS)  # type: ignore[no-untyped-call]  # Dask's own
+
+
+def _shared_out(client: Client, trajectories: int) -> tuple[list[str | None], list[Helpers]]:
+    """Return where each trajectory had best be, and which workers, that would have nothing to do, help it."""
+    threads = dict(sorted(client.nthreads().items()))  # type: ignore[no-untyped-call]  # Dask's own
+    if len(threads) <= trajectories:
+        return [None] * trajectories, [{}] * trajectories
+    addresses = list(threads)
+    idle = addresses[trajectories:]
+    helpers: list[Helpers] = [{a: threads[a] for a in idle[i::trajectories]} for i in range(trajectories)]
+    return [*addresses[:trajectories]], helpers
 
 
 def _wait(client: Client, out: Path, last: Mapping["Future[int]", Job]) -> None:
@@ -296,13 +312,15 @@ def _task(
     before: int | None,
     threads: int,
     versions: Mapping[str, str],
+    helpers: Helpers,
 ) -> int:
     """Run a segment on a worker; `before`, what the segment before it reached, only makes this one wait."""
     other = check_versions(versions)
     if other:
         told = ", ".join(f"{name} {version} (wanted {versions[name]})" for name, version in other.items())
         raise InputError(f"the worker {get_worker().address} has {told}: install the same versions everywhere")
-    return segment(loaded, Path(out), job, until, partial(_report, _Pace()), threads)
+    share = partial(spread, loaded=loaded, trajectory=job.trajectory, helpers=helpers) if helpers else None
+    return segment(loaded, Path(out), job, until, partial(_report, _Pace()), threads, share)
 
 
 class _Pace:
