@@ -82,7 +82,9 @@ def bench_workers() -> dict[str, float]:
 
 def bench_overhead() -> dict[str, float]:
     """Return the wall time of a segment of more than 10 s, and how many times as long a run of it under Dask takes."""
-    plain, dask, started = [], [], []
+    plain: list[float] = []
+    dask: list[float] = []
+    started: list[float] = []
     with TemporaryDirectory() as folder, local_client(1) as client:
         file = _written(Path(folder), hours=24, replicates=1, count=6000)
         plans = ready(check_file(file)[0])
