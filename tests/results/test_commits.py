@@ -269,3 +269,14 @@ def test_a_shorter_run_lacks_arrays(tmp_path: Path, undisturbed: Path) -> None:
     missing = f"trajectories/0000/tissue/cells/000003-000007/X/data: only in {undisturbed}"
     assert missing in told
     assert not any("000000-000003" in line for line in told)
+
+
+def test_two_runs_whose_logs_differ_are_not_the_same(tmp_path: Path) -> None:
+    runs = [new_run(tmp_path / name) for name in "ab"]
+    for run, hours in zip(runs, (1.0, 2.0), strict=True):
+        at, now = writer(run), body(0, (30, 7), 0)
+        now.log = [{"what": "stop", "why": "few", "hours": hours, "value": float("nan")}]
+        step(at, now)
+        at.commit(now)
+    assert differences(runs[0], runs[0]) == []
+    assert differences(*runs) == ["trajectories/0000: another log"]

@@ -1,5 +1,6 @@
 """Whether two runs are the same, array by array."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ TIMES_OF_WRITING = frozenset({"created", "modified"})  # attributes that differ 
 
 
 def differences(path_a: str | Path, path_b: str | Path) -> list[str]:
-    """Name every committed array, and every state file, in which two runs differ by a single bit.
+    """Name every committed array, log and state file in which two runs differ by a single bit.
 
     NaNs are equal where their bits are. Shape, type and attributes count, but for times of writing;
     the attributes of the runs themselves (versions, where they ran) do not.
@@ -40,7 +41,18 @@ def differences(path_a: str | Path, path_b: str | Path) -> list[str]:
     for name in sorted(states_a.keys() & states_b.keys()):
         if states_a[name].read_bytes() != states_b[name].read_bytes():
             told.append(f"{name}: other bytes")
+    logs_a, logs_b = _logs(a), _logs(b)
+    told += [f"{name}: another log" for name in sorted(logs_a.keys() & logs_b.keys()) if logs_a[name] != logs_b[name]]
     return told
+
+
+def _logs(run: Path) -> dict[str, list[str]]:
+    """Return what happened to each trajectory, as text, in which NaN is NaN."""
+    folders = [trajectory_of(run, trajectory.id) for trajectory in open_run(run).trajectories]
+    return {
+        folder.relative_to(run).as_posix(): [json.dumps(e) for c in load_commits(folder) for e in c.log]
+        for folder in folders
+    }
 
 
 def _arrays(run: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
