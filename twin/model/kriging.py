@@ -141,10 +141,10 @@ def left_out_residuals(groups: Groups, effect_kernel: Float, settings: Settings)
     if len(rows) == 0:
         return out
     kernel = effect_kernel[np.ix_(rows, rows)]
-    v = settings.stretch * _effect_variance(deltas, effect_kernel, settings)
+    v, seen = settings.stretch * _effect_variance(deltas, effect_kernel, settings), deltas.seen
     for gene, y in enumerate(deltas.delta):
         inverse = np.linalg.inv(v[gene] * kernel + deltas.noise(gene))
-        out[rows, gene] = np.where(deltas.seen[gene], inverse @ y / np.diag(inverse), np.nan)
+        out[rows, gene] = np.where(seen[gene], inverse @ y / np.diag(inverse), np.nan)
     return out
 
 
