@@ -4,7 +4,7 @@ A family is one experiment: contexts whose control and treated cells were measur
 are kriged (`twin.model.kriging`) on two scales. On the rate scale effects multiply: a gene that a monocyte holds
 more of rises by more. On the level scale, mean log1p(CP10k), they add. Between contexts the truth lies between the
 two, and their mean is better than either (PBMC, one type left out: MSE 0.0183 and 0.0178 alone, 0.0134 together);
-where only the treatment varies, the level scale alone is.
+so it may along a course (`twin.model.tuning`); where else only the treatment varies, the level scale alone is.
 
 The answer is a shift of log μ, so that the decoder's heads turn it into counts.
 """
@@ -264,7 +264,7 @@ def fit_family(
     for i in range(len(units)):
         mean = LogMean(depths[i])
         control_level = level_fit.control[i]
-        if rate_fit is not None and len(units) > 1:  # the same mean of two scales as the treated levels
+        if rate_fit is not None and len(units) > 1:  # as the treated levels; of a course the reference is measured
             control_level = EVEN * control_level + (1.0 - EVEN) * mean.forward(np.exp(rate_fit.control[i]), phi)
         controls.append(mean.inverse(control_level, phi))
     treated_variance = level_variance[~control]
