@@ -1,6 +1,5 @@
 """Chunks of one tissue are worked on by several workers of a cluster, and nothing is different for it."""
 
-from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -46,7 +45,7 @@ class Lost:
         return None
 
     def gather(self, *given: Any, **how: Any) -> None:
-        raise CancelledError
+        raise KeyError("tcp://x")
 
 
 class Twice:
@@ -61,6 +60,29 @@ class Twice:
 def condition(n: int) -> Condition:
     none = np.zeros((n, 0))
     return Condition(np.arange(n, dtype=np.uint64), np.zeros(n, np.intp), np.ones(n), none, none, np.ones(n))
+
+
+class Failing(Twice):
+    """A model that fails."""
+
+    def transition(self, counts: sp.csr_array, z: Any, *given: Any) -> tuple[sp.csr_array, Any]:
+        raise ValueError("no such cell")
+
+
+def test_what_the_model_raises_on_a_helper_is_raised_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Near(Lost):
+        def submit(self, work: Any, loaded: Any, trajectory: Any, method: str, given: Any, **how: Any) -> Any:
+            return work(loaded, trajectory, method, given)
+
+        def gather(self, asked: Any, **how: Any) -> Any:
+            return asked
+
+    monkeypatch.setattr("twin.engine.spread.world_of", lambda *_: SimpleNamespace(model=Failing()))
+    model = SpreadModel(cast(Any, Twice()), cast(Client, Near()), cast(Any, None), cast(Any, None), {"tcp://x": 1})
+    given = sp.csr_array(np.eye(2, dtype=np.int32)), np.zeros((2, 1), np.float32), condition(2), 1.0, 1.0
+    model.transition(*given, Streams(0, 0, 0))  # the first hand is the one at home
+    with pytest.raises(ValueError, match="no such cell"):
+        model.transition(*given, Streams(0, 0, 0))
 
 
 def test_what_a_lost_helper_had_in_hand_is_computed_at_home() -> None:

@@ -124,7 +124,8 @@ def segment(
         return until
     finally:
         opened.close()
-        torch.set_num_threads(usual)
+        if share is None:  # a worker that helps others may be at a chunk of theirs
+            torch.set_num_threads(usual)
 
 
 def _alone() -> None:

@@ -6,15 +6,14 @@ model's own wherever they are computed; what a lost helper had in hand is comput
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, cast
 
 import numpy as np
 import torch
-from distributed import Client, Future, KilledWorker, get_client
+from distributed import Client, Future, get_client, get_worker, secede
 from numpy.typing import NDArray
 
 from twin.engine.segments import world_of
@@ -27,8 +26,6 @@ from twin.scenario.load import LoadedScenario
 HOME = ""  # the hand that is this process itself
 AHEAD = 1  # our choice: chunks that a helper has beside those that its threads are at, so that none has to wait
 Helpers = Mapping[str, int]
-
-LOST = (CancelledError, KilledWorker, OSError, TimeoutError)  # a helper or the way to it, not the model
 
 
 class SpreadModel:
@@ -43,12 +40,14 @@ class SpreadModel:
         self, model: WorldModel, client: Client, loaded: LoadedScenario, trajectory: Trajectory, helpers: Helpers
     ) -> None:
         self._model, self._client, self._trajectory = model, client, trajectory
-        self._loaded = _sent(client, loaded, list(helpers))
+        self._loaded: dict[str, Future[Any]] = {}
         self._hands: SimpleQueue[str] = SimpleQueue()
         self._hands.put(HOME)
         for helper, threads in helpers.items():
-            for _ in range(threads + AHEAD):
-                self._hands.put(helper)
+            with suppress(Exception):  # it was lost since it was chosen
+                self._loaded[helper] = _sent(client, loaded, helper)
+                for _ in range(threads + AHEAD):
+                    self._hands.put(helper)
         self.n_hands = self._hands.qsize()
 
     def __getattr__(self, name: str) -> Any:
@@ -80,24 +79,34 @@ class SpreadModel:
     def _asked(self, method: str, *given: Any) -> Any:
         """Return what the model says, from whichever hand is free first; a lost helper is not asked again."""
         hand = self._hands.get()
-        if hand != HOME:
+        if hand == HOME:
             try:
-                answer = self._from(hand, method, given)
-            except LOST:
-                return self._asked(method, *given)
-            self._hands.put(hand)
-            return answer
+                return _answer(self._model, method, given)
+            finally:
+                self._hands.put(hand)
         try:
-            return _answer(self._model, method, given)
-        finally:
-            self._hands.put(hand)
+            answer, fault = self._from(hand, method, given)
+        except Exception:  # noqa: BLE001 - Dask has many words for a worker that is lost; what the model raises is no exception here
+            return self._asked(method, *given)
+        self._hands.put(hand)
+        if fault is not None:
+            raise fault
+        return answer
 
-    def _from(self, helper: str, method: str, given: tuple[Any, ...]) -> Any:
-        sent = _sent(self._client, given, [helper])
+    def _from(self, helper: str, method: str, given: tuple[Any, ...]) -> "tuple[Any, Exception | None]":
+        sent = _sent(self._client, given, helper)
         asked: Future[Any] = self._client.submit(
-            _answer_there, self._loaded, self._trajectory, method, sent, workers=[helper], pure=False, priority=10**9
+            _answer_there,
+            self._loaded[helper],
+            self._trajectory,
+            method,
+            sent,
+            workers=[helper],
+            pure=False,
+            priority=10**9,
         )
-        return self._client.gather(asked, direct=True)  # type: ignore[no-untyped-call]  # Dask's own
+        told = self._client.gather(asked, direct=True)  # type: ignore[no-untyped-call]  # Dask's own
+        return cast("tuple[Any, Exception | None]", told)
 
 
 @contextmanager
@@ -113,19 +122,27 @@ def spread(
     if not helpers or not world.model.shares_threads or not world.model.genes:
         yield world, 1
         return
-    model = SpreadModel(world.model, get_client(), loaded, trajectory, helpers)
+    secede()  # type: ignore[no-untyped-call]  # Dask's own; whoever else counts on this worker need not wait for us
+    others = {address: threads for address, threads in helpers.items() if address != get_worker().address}
+    model = SpreadModel(world.model, get_client(), loaded, trajectory, others)
     yield replace(world, model=cast(WorldModel, model)), model.n_hands
 
 
-def _sent(client: Client, what: Any, workers: list[str]) -> "Future[Any]":
-    """Send something from this worker to others; the scheduler is told where it is, and no more."""
-    (sent,) = client.scatter([what], workers=workers, broadcast=True, hash=False, direct=True)  # type: ignore[no-untyped-call]  # Dask's own
+def _sent(client: Client, what: Any, helper: str) -> "Future[Any]":
+    """Send something from this worker to another; the scheduler is told where it is, and no more."""
+    (sent,) = client.scatter([what], workers=[helper], hash=False, direct=True)  # type: ignore[no-untyped-call]  # Dask's own
     return cast("Future[Any]", sent)
 
 
-def _answer_there(loaded: LoadedScenario, trajectory: Trajectory, method: str, given: tuple[Any, ...]) -> Any:
+def _answer_there(
+    loaded: LoadedScenario, trajectory: Trajectory, method: str, given: tuple[Any, ...]
+) -> "tuple[Any, Exception | None]":
+    """Return what the model says on a helper, or what it raises."""
     torch.set_num_threads(1)  # as in a segment
-    return _answer(world_of(loaded, trajectory).model, method, given)
+    try:
+        return _answer(world_of(loaded, trajectory).model, method, given), None
+    except Exception as error:  # noqa: BLE001 - it is raised where the chunk was asked for
+        return None, error
 
 
 def _answer(model: WorldModel, method: str, given: tuple[Any, ...]) -> Any:
