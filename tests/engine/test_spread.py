@@ -38,6 +38,9 @@ def test_three_workers_share_one_tissue_and_leave_the_same_store(tmp_path: Path)
 class Lost:
     """A client whose every helper is lost."""
 
+    def nthreads(self) -> dict[str, int]:
+        return {"tcp://x": 1}
+
     def scatter(self, what: list[Any], **how: Any) -> list[Any]:
         return what
 
@@ -86,7 +89,9 @@ def test_what_the_model_raises_on_a_helper_is_raised_at_home(monkeypatch: pytest
 
 
 def test_what_a_lost_helper_had_in_hand_is_computed_at_home() -> None:
-    model = SpreadModel(cast(Any, Twice()), cast(Client, Lost()), cast(Any, None), cast(Any, None), {"tcp://x": 1})
+    model = SpreadModel(
+        cast(Any, Twice()), cast(Client, Lost()), cast(Any, None), cast(Any, None), {"tcp://x": 1, "tcp://gone": 4}
+    )
     assert (model.n_hands, model.name) == (3, "twice")
     counts, z = sp.csr_array(np.eye(2, dtype=np.int32)), np.zeros((2, 1), np.float32)
     for _ in range(4):

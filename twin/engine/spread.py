@@ -25,6 +25,8 @@ from twin.scenario.load import LoadedScenario
 
 HOME = ""  # the hand that is this process itself
 AHEAD = 1  # our choice: chunks that a helper has beside those that its threads are at, so that none has to wait
+PATIENCE = 3.0  # s, our choice: for a helper that the scheduler does not know to be there
+
 Helpers = Mapping[str, int]
 
 
@@ -43,8 +45,11 @@ class SpreadModel:
         self._loaded: dict[str, Future[Any]] = {}
         self._hands: SimpleQueue[str] = SimpleQueue()
         self._hands.put(HOME)
+        there = client.nthreads()  # type: ignore[no-untyped-call]  # Dask's own
         for helper, threads in helpers.items():
-            with suppress(Exception):  # it was lost since it was chosen
+            if helper not in there:  # it was lost since it was chosen
+                continue
+            with suppress(Exception):  # it has just been lost
                 self._loaded[helper] = _sent(client, loaded, helper)
                 for _ in range(threads + AHEAD):
                     self._hands.put(helper)
@@ -130,7 +135,7 @@ def spread(
 
 def _sent(client: Client, what: Any, helper: str) -> "Future[Any]":
     """Send something from this worker to another; the scheduler is told where it is, and no more."""
-    (sent,) = client.scatter([what], workers=[helper], hash=False, direct=True)  # type: ignore[no-untyped-call]  # Dask's own
+    (sent,) = client.scatter([what], workers=[helper], hash=False, direct=True, timeout=PATIENCE)  # type: ignore[no-untyped-call]  # Dask's own
     return cast("Future[Any]", sent)
 
 
