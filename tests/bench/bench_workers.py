@@ -117,7 +117,12 @@ def bench_shared_tissue(count: int = 10_000) -> dict[str, float]:
         for workers in (1, 2):
             with (
                 LocalCluster(  # type: ignore[no-untyped-call]  # Dask's own
-                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    worker_dashboard_address="127.0.0.1:0",
                 ) as cluster,
                 Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask's own
             ):

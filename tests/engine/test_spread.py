@@ -26,7 +26,14 @@ def test_three_workers_share_one_tissue_and_leave_the_same_store(tmp_path: Path)
     file = write_tiny(tmp_path)
     alone = run(file, tmp_path / "alone")
     with (
-        LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,  # type: ignore[no-untyped-call]  # Dask's own
+        LocalCluster(
+            n_workers=3,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+        ) as cluster,  # type: ignore[no-untyped-call]  # Dask's own
         Client(cluster) as client,  # type: ignore[no-untyped-call]  # Dask's own
     ):
         shared = run(file, tmp_path / "shared", cluster=client)
