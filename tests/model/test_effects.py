@@ -218,6 +218,26 @@ def test_what_was_measured_is_supported_and_what_is_unlike_it_is_not() -> None:
     assert 1.0 >= shares[0] > shares[1] > 0.3
 
 
+def test_the_cells_of_one_animal_do_not_vouch_for_each_other() -> None:
+    truth = law(2, contexts=4)
+    groups, depths = groups_of(truth, 3, dict.fromkeys(range(4), 60))
+
+    def of_animals(treated: tuple[int, ...]) -> list[Group]:
+        """The controls are of animals 0 and 1, the treated cells of all contexts of the same other ones."""
+        return [
+            replace(g, samples=tuple((animal, g.sums) for animal in ((0, 1) if g.arm < 0 else treated))) for g in groups
+        ]
+
+    def evidence(found: list[Group]) -> float:
+        family, rates = fit_family(found, [CYTOKINE], depths)
+        return family.evidence(rates[0], depths[0], CYTOKINE, own=0)
+
+    assert evidence(groups) > 1.0
+    assert math.isnan(evidence(of_animals((2,))))  # nothing could be left out: untested
+    apart = [replace(g, samples=((2 + g.context, g.sums),)) if g.arm >= 0 else g for g in of_animals((2,))]
+    assert evidence(apart) > 0.0
+
+
 def test_related_genes_predict_each_other_where_that_was_seen_to_help() -> None:
     """Twelve knock-outs in three pathways; the features say which, and one is left out."""
     rng = np.random.default_rng(9)

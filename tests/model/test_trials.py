@@ -45,7 +45,14 @@ def trials_of(groups: Groups, kernel: Float, signal: Float) -> Trials:
     treated = groups.arm >= 0
     weight = np.zeros((int(treated.sum()), GENES))
     precision = np.asarray(np.linalg.inv(kernel + 0.05 * np.eye(len(kernel))))
-    return tried(groups, kernel, precision, signal, weight, (groups.arm[treated], groups.context[treated]))
+    return tried(
+        groups,
+        kernel,
+        precision,
+        signal,
+        weight,
+        (np.arange(treated.sum()), groups.arm[treated], groups.context[treated]),
+    )
 
 
 @pytest.mark.parametrize("kind", [GROUP, TREATMENT, CONTEXT])
@@ -95,7 +102,7 @@ def test_where_nothing_can_be_left_out_nothing_is_known() -> None:
     groups, kernel, signal = panel(2, 1.0)
     one = np.flatnonzero((groups.context == 0) & (groups.arm < 1))
     lone = Groups(groups.mean[one], groups.variance[one], groups.context[one], groups.arm[one])
-    found = tried(lone, kernel[:1, :1], 0.2 * np.ones((1, 1)), signal, np.ones((1, GENES)), (np.zeros(1, np.intp),) * 2)
+    found = tried(lone, kernel[:1, :1], 0.2 * np.ones((1, 1)), signal, np.ones((1, GENES)), (np.zeros(1, np.intp),) * 3)
     for kind in (GROUP, TREATMENT, CONTEXT):
         assert np.isnan(found.evidence(np.ones(1), np.ones(1), kind, 0.0))
     assert found.measured(np.ones(1), 0) == pytest.approx(0.5 * np.sqrt(GENES / found.noise[0]))

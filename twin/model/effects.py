@@ -272,7 +272,9 @@ def fit_family(
     precision = np.asarray(np.linalg.inv(kernel(LEVEL) + np.diag(noise)) if len(row_arm) else np.zeros((0, 0)))
     donors = np.array([donor for _, donor in units], dtype=np.intp)
     left = donors[row_context] if (donors >= 0).any() else row_context  # a donor is left out with all contexts
-    trials = tried(level, kernel(LEVEL), precision, level_fit.signal, level_fit.weight, (row_arm, left))
+    trials = tried(
+        level, kernel(LEVEL), precision, level_fit.signal, level_fit.weight, (_together(groups), row_arm, left)
+    )
     family = EffectFamily(
         genes,
         tuple(context for context, _ in units),
@@ -302,6 +304,21 @@ def _between(groups: Sequence[Group], genes: Index, scale: Callable[[Sequence[Su
         group, name = (np.array([part[k] for part in parts], dtype=np.intp) for k in (0, 1))
         cells = np.array([float(s.n.max(initial=0.0)) for s in sums])
         out[some] = Samples(*scale(sums), cells, group, name).between()
+    return out
+
+
+def _together(groups: Sequence[Group]) -> Index:
+    """Return what is left out with each treated group, (treated group,): those with cells of the same samples.
+
+    Cells of one animal agree with each other in whatever is its own; that is no sign that another animal would.
+    """
+    treated = [g for g in groups if g.arm >= 0]
+    samples = [{donor for donor, _ in g.samples} for g in treated]
+    out = np.arange(len(treated), dtype=np.intp)
+    for i, mine in enumerate(samples):
+        for j in range(i):
+            if mine & samples[j]:
+                out[out == out[i]] = out[j]
     return out
 
 

@@ -79,7 +79,7 @@ NO_TRIALS = Trials(*(np.zeros((KINDS, 0)),) * 4, np.zeros(0), np.zeros((0, GENES
 
 
 def tried(
-    groups: Groups, kernel: Float, precision: Float, signal: Float, weight: Float, labels: tuple[Index, Index]
+    groups: Groups, kernel: Float, precision: Float, signal: Float, weight: Float, labels: tuple[Index, Index, Index]
 ) -> Trials:
     """Return what leaving out each treated group shows.
 
@@ -88,8 +88,8 @@ def tried(
     groups : every treated group's context has a control group.
     kernel : (treated group, treated group) (ρ + K_c) ∘ K_A. precision : (K + λ I)⁻¹ of it, λ of a typical gene.
     signal : (gene,) v_e. weight : (treated group, gene).
-    labels : (treated group,) twice: what is left out with a group where its treatment, and where its context is asked
-        for as one never seen.
+    labels : (treated group,) each: what is left out with a group where this pair, where its treatment, and where its
+        context is asked for as one never seen.
     """
     rows = np.flatnonzero(groups.arm >= 0)
     n = len(rows)
@@ -102,7 +102,7 @@ def tried(
     delta = groups.mean[np.ix_(rows, genes)] - groups.mean[np.ix_(base, genes)]
     seen = variance + below < UNSEEN / 2
     shared = (base[:, None] == base[None, :]).astype(np.float64)
-    kinds = (np.arange(n, dtype=np.intp), *labels)
+    kinds = labels
     predicted, left_open = np.zeros((KINDS, n, len(genes))), np.zeros((KINDS, n))
     typical = np.diag(np.linalg.inv(precision) - kernel)  # λ
     for kind, label in enumerate(kinds):
