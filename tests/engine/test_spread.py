@@ -18,11 +18,10 @@ from twin.model.contract import Condition
 from twin.results import differences
 
 
-def built() -> int:
-    return len(segments._worlds)
-
-
 def test_three_workers_share_one_tissue_and_leave_the_same_store(tmp_path: Path) -> None:
+    def built() -> int:  # inside, so that it travels by value: a worker need not find this file
+        return len(segments._worlds)
+
     file = write_tiny(tmp_path)
     alone = run(file, tmp_path / "alone")
     with (
