@@ -35,6 +35,9 @@ def _line(entry: dict[str, Any]) -> list[str]:
     match entry["what"]:
         case "assimilate":
             return []  # has a table of its own
+        case "learned":
+            values = (f"{key} {old} -> {new}" for key, (old, new) in entry["parameters"].items())
+            return [f"  {entry['time']:g} h: learned from {entry['file']}: {', '.join(values)}"]
         case "stop":
             return [f"  {entry['time']:g} h: stopped, for {entry['why']}"]
         case what:
@@ -88,6 +91,38 @@ def _snapshots(run: Run) -> list[str]:
         if entry["left_out"]:
             lines.append(f"  not compared: {', '.join(entry['left_out'])}")
     return lines
+
+
+def learned(run: Run) -> list[str]:
+    """Return the lines of what ensembles learned while they ran."""
+    lines = []
+    for update in run.updates:
+        many = [f"branch {update['branch']}"] if len(run.branches) > 1 else []
+        lines.append(f"\n{update['file']} at {update['time']:g} h: {', '.join([*many, _who(update)])}")
+        if "why_not" in update:
+            lines.append(f"  nothing was learned: {update['why_not']}")
+            continue
+        lines.append(f"  {'parameter':<40}{'before':>24}{'after':>24}")
+        for p in update["parameters"]:
+            shown = [_moments(p["log"], *p[stage]) for stage in ("before", "after")]
+            lines.append(f"  {p['key']:<40}{shown[0]:>24}{shown[1]:>24}  {p['unit']}")
+        if update["held_back"]:
+            n = len(update["held_back"])
+            lines.append(f"  {n} went only part of the way: the scenario refuses what lay at its end")
+    return lines
+
+
+def _who(update: dict[str, Any]) -> str:
+    out = f", {len(update['left_out'])} had ended before" if update["left_out"] else ""
+    return f"{len(update['members'])} trajectories learned together{out}"
+
+
+def _moments(log: bool, centre: float, spread: float) -> str:
+    """Return a mean and a standard deviation; of a logarithm, where they lie on the plain scale."""
+    if not log:
+        return f"{centre:.4g} ± {spread:.2g}"
+    value, low, high = (float(np.exp(x)) for x in (centre, centre - spread, centre + spread))
+    return f"{value:.4g} ({low:.3g}–{high:.3g})"
 
 
 def _weights(run: Run) -> list[str]:

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from twin.analysis.bands import band
 from twin.analysis.ensemble import last_of, mean_of, seen_times
-from twin.analysis.happenings import happenings
+from twin.analysis.happenings import happenings, learned
 from twin.kernels.diffusion import decay_length, measured_decay_length
 from twin.results import Run, open_run
 from twin.units import quantity
@@ -114,7 +114,7 @@ def report(path: str | Path) -> str:
     run = open_run(path)
     scenes, n = run.scenes(), len(run.trajectories)
     end = float(run.readouts["time"][-1])
-    lines = [f"{run.attrs['name']}: {n} trajector{'y' if n == 1 else 'ies'}, {end:g} h"]
+    lines = [f"{run.attrs['name']}: {n} trajector{'y' if n == 1 else 'ies'}, {end:g} h", *learned(run)]
     if len(scenes) > MOST_SCENES:
         return "\n".join(lines + _ends(scenes))
     for label, scene in scenes:

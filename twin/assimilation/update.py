@@ -11,20 +11,19 @@ from twin.assimilation.members import Member, Setting
 from twin.assimilation.snapshot import Snapshot
 from twin.assimilation.weights import MODEL_ERROR, observed
 from twin.errors import InputError
-from twin.kernels.ensemble import effective_size, kalman_update, weights_of
+from twin.kernels.ensemble import LEAST_MEMBERS, effective_size, kalman_update, weights_of
 from twin.kernels.random import Streams
 
 Float = NDArray[np.float64]
 Method = Literal["weights", "kalman"]
-
-LEAST_MEMBERS = 4  # of an ensemble for a Kalman step: covariances of fewer say nothing; our choice
 
 
 @dataclass(frozen=True)
 class Learned:
     """What is known of one parameter before and after; centres and spreads as it is scaled (logarithmic if `log`).
 
-    setting : of the first member, for its unit. members : (member,) values after; by weights they stay as they were.
+    setting : of the first member, for its unit. priors, members : (member,) values before and after; by weights they
+    stay as they were.
     """
 
     path: str
@@ -32,6 +31,7 @@ class Learned:
     log: bool
     before: tuple[float, float]
     after: tuple[float, float]
+    priors: Float
     members: Float
 
     def value(self, scaled: float) -> float:
@@ -79,7 +79,7 @@ def updated(
         )
     names = members[0].features.names
     if not names:
-        raise InputError(f"{snapshot.source}: no cell type has two cells that correct; take less --hold-out")
+        raise InputError(f"{snapshot.source}: no cell type that both have has two measured cells that correct")
     raw = np.array([[s.value for s in m.settings] for m in members])  # (member, parameter)
     log = np.asarray((raw > 0).all(axis=0))  # (parameter,)
     scaled = np.where(log, np.log(np.where(log, raw, 1.0)), raw)
@@ -97,6 +97,7 @@ def updated(
                 bool(log[i]),
                 _moments(scaled[:, i], np.full(len(members), 1 / len(members))),
                 _moments(after[:, i], share),
+                raw[:, i],
                 np.exp(after[:, i]) if log[i] else after[:, i],
             )
         )

@@ -8,6 +8,7 @@ from twin.assimilation.discrepancy import Discrepancy, composition_distance, dis
 from twin.assimilation.snapshot import Snapshot, shared_types
 from twin.assimilation.transport import matched
 from twin.assimilation.weights import features, log_likelihood
+from twin.engine.learning import evidence
 from twin.engine.world import World
 from twin.errors import InputError, RunError
 from twin.kernels.random import Stream, Streams
@@ -44,7 +45,11 @@ def _assimilated(world: World, home: Compartment, event: Assimilate, index: int,
     snapshot = world.snapshots[index]
     alive = home.cells.alive
     present = sorted(set(map(str, home.cells.type_names()[alive])))
-    wanted = shared_types(snapshot, present, event.cell_types)
+    if event.method == "update":  # of an ensemble one member may have lost a type
+        kinds = shared_types(snapshot, world.names[home.name]["cell_type"], event.cell_types)
+        wanted = tuple(kind for kind in kinds if kind in present)
+    else:
+        kinds = wanted = shared_types(snapshot, present, event.cell_types)
     before = _compared(home, snapshot, wanted)
     entry: dict[str, object] = {
         "event": index,
@@ -55,10 +60,11 @@ def _assimilated(world: World, home: Compartment, event: Assimilate, index: int,
         "before": [d.record() for d in before],
         "composition_distance": float(f"{composition_distance(before):.6g}"),
     }
-    if event.method == "reweight":
+    if event.method in ("reweight", "update"):
         points = np.concatenate([p for _, p in _points(home, snapshot)]) if home.cells.n else np.empty((0, 1))
-        found = features(snapshot, points[alive], home.cells.type_names()[alive], wanted)
-        entry["log_likelihood"] = float(f"{log_likelihood(snapshot, found, wanted):.9g}")
+        found = features(snapshot, points[alive], home.cells.type_names()[alive], kinds)
+        told = evidence(found, log_likelihood(snapshot, found, kinds))
+        entry |= told if event.method == "update" else {"log_likelihood": told["log_likelihood"]}
     if event.method == "reseed":
         entry["moved"] = _reseed(world, home, event, snapshot, wanted, streams)
         after = _compared(home, snapshot, wanted)

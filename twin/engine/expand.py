@@ -13,6 +13,7 @@ from twin.errors import Fault, InputError, ScenarioError
 from twin.results import Ensemble, ReadoutLayout, SweepAxis, Trajectory
 from twin.results.layout import BRANCH, REPLICATE, TIME
 from twin.scenario.futures import TRUNK
+from twin.scenario.learning import learning_faults, learns_among, settled_by
 from twin.scenario.load import LoadedScenario
 from twin.scenario.variants import Point, axes_of, load_variant, name_faults, points_of
 
@@ -68,6 +69,7 @@ def expand(loaded: LoadedScenario, plan: Plan, world: World) -> Futures:
     """
     layout = layout_of(world)
     faults = name_faults(loaded, loaded.scenario, (*TAKEN, *layout.coords, *(v.name for v in layout.variables)))
+    faults += learning_faults(loaded, loaded.scenario)
     if faults:
         raise loaded.error(faults)
     return _Expansion(loaded, plan, layout).run()
@@ -80,6 +82,7 @@ class _Expansion:
         self.loaded, self.plan, self.layout = loaded, plan, layout
         self.axes = axes_of(loaded, loaded.scenario)
         self.branches = (TRUNK, *loaded.scenario.branches)
+        self.among = learns_among(loaded, loaded.scenario)
         self.faults: dict[Fault, None] = {}
         self.tried: dict[str, Plan] = {_text(loaded): plan}
         self.trajectories: dict[str, Trajectory] = {}
@@ -110,8 +113,10 @@ class _Expansion:
             if own is None or self.faults:
                 continue
             loaded, fork = own
-            past = trunk[0] if fork and _text(loaded) != _text(trunk[0]) else None
-            mine, whose = essence(loaded, past, fork), None if past is None else essence(past)
+            settled = settled_by(self.loaded.scenario, name, fork)
+            past = trunk[0] if fork and (settled or _text(loaded) != _text(trunk[0])) else None
+            mine = essence(loaded, past, fork, self.among, settled)
+            whose = None if past is None else essence(past, among=self.among)
             for replicate in range(self.loaded.scenario.replicates):
                 place = (*((index,) if len(self.branches) > 1 else ()), *point, replicate)
                 parent = None if whose is None else name_of(whose, replicate)

@@ -12,6 +12,7 @@ from twin.engine.plan import Plan
 from twin.engine.world import World
 from twin.errors import InputError
 from twin.results import Run
+from twin.scenario.learning import axes_of_ensembles
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Tree, key_text
 from twin.scenario.watched import conditions
@@ -22,12 +23,20 @@ ID_DIGITS = 16  # of 64: enough that no two of a billion trajectories meet
 MOST_TOLD = 6  # differences that one message names
 
 
-def essence(loaded: LoadedScenario, past: LoadedScenario | None = None, fork: int = 0) -> str:
+def essence(
+    loaded: LoadedScenario,
+    past: LoadedScenario | None = None,
+    fork: int = 0,
+    among: str = "",
+    settled: Sequence[str] = (),
+) -> str:
     """Return a hash of all but the luck of a trajectory: its scenario, the files, the model and plugins behind it.
 
     Parameters
     ----------
     past : the trunk's scenario, of which the trajectory is a part until the tick `fork`.
+    among : the others that it learns with, as `twin.scenario.learning.learns_among` tells them. settled : keys that it
+    sets at its fork, though its past learned them.
     """
     installed = {entry.name: str(entry) for entry in registry.entries(registry.PLUGINS)}
     whole = {
@@ -36,8 +45,10 @@ def essence(loaded: LoadedScenario, past: LoadedScenario | None = None, fork: in
         "inputs": inputs_of(loaded),
         "model": registry.load_model(loaded.scenario.world_model, loaded.folder).fingerprint,
         "plugins": {name: installed.get(name) for name in loaded.scenario.processes},
-        "past": None if past is None else [fork, essence(past)],
+        "past": None if past is None else [fork, essence(past, among=among)],
     }
+    if among:
+        whole["among"] = [among, *settled]
     if list(conditions(loaded.scenario)):  # they may ask for quantities by name
         whole["quantities"] = dict(loaded.scenario.observe.quantities)
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
@@ -135,6 +146,8 @@ def check_same(run: Run, loaded: LoadedScenario, record: Mapping[str, Any], *, e
     InputError
         Saying exactly what differs.
     """
+    if extend:
+        _check_ensembles(run, loaded)
     then, now = _comparable(run.scenario, extend), _comparable(loaded.document, extend)
     if then != now:
         changes = list(differences(then, now))
@@ -156,6 +169,20 @@ def check_same(run: Run, loaded: LoadedScenario, record: Mapping[str, Any], *, e
     if changed:
         raise InputError(
             f"{'; '.join(changed)} since the run in {run.path} was begun: put it back, or run into another folder"
+        )
+
+
+def _check_ensembles(run: Run, loaded: LoadedScenario) -> None:
+    """Refuse to widen what trajectories learn from together: all of them would have gone on otherwise."""
+    along = axes_of_ensembles(loaded.scenario)
+    then, now = (document.get("sweep") or {} for document in (run.scenario, loaded.document))
+    grown = [f"sweep.{name}" for name in along if name in then and then[name] != now[name]]
+    if along and run.replicates != loaded.scenario.replicates:
+        grown.append("replicates")
+    if grown:
+        raise InputError(
+            f"{run.path}: its trajectories learn together along {' and '.join(grown)}, so none of them can be kept "
+            "where that grows: run into another folder"
         )
 
 

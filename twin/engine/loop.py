@@ -17,6 +17,7 @@ from twin.kernels.blocks import Crew
 from twin.kernels.random import Streams
 from twin.process import ALONE, Process, Update
 from twin.results import TrajectoryWriter
+from twin.scenario.learning import lessons_of
 from twin.scenario.timeline import whole_ticks
 from twin.state.body import Body, Compartment
 
@@ -163,7 +164,10 @@ def _note(
 
 
 def segment_ends(world: World, forks: Iterable[int] = ()) -> list[int]:
-    """Return the ticks at which a trajectory commits, `forks` among them; the last is the end."""
+    """Return the ticks at which a trajectory commits, `forks` and those at which it learns among them; the last is the
+    end.
+    """
     every = whole_ticks(world.scenario.execution.commit_every, world.scenario.tick, "commit_every")
     ends = list(range(every, world.scenario.n_ticks + 1, every))
-    return sorted({*ends, *forks, world.scenario.n_ticks})
+    learns = (lesson.tick for lesson in lessons_of(world.scenario))
+    return sorted({*ends, *forks, *learns, world.scenario.n_ticks})

@@ -147,7 +147,7 @@ def described(scenario: Scenario, processes: Mapping[str, Process]) -> list[str]
     for i, event in enumerate(scenario.timeline):
         if isinstance(event, Assimilate):
             chosen = "".join(f", {column} {value}" for column, value in event.where.items())
-            lines.append(f"timeline[{i}]: {event.file}{chosen} is assimilated at {event.at:g} h ({event.method})")
+            lines.append(f"timeline[{i}]: {event.file}{chosen} is assimilated at {event.at:g} h ({_how(event)})")
     for name, _, condition in conditions(scenario):
         looked = "every tick" if condition.look_every is None else f"every {condition.look_every:g} h"
         held = f" for {condition.hold:g} h" if condition.hold else ""
@@ -167,6 +167,11 @@ def described(scenario: Scenario, processes: Mapping[str, Process]) -> list[str]
             f"{name}: {event.do} when {condition.condition}{held}, {again}{pause}; looked at {looked} {window}"
         )
     return lines
+
+
+def _how(event: Assimilate) -> str:
+    what = f" of {', '.join(event.parameters)} by all trajectories together" if event.parameters else ""
+    return f"{event.method}{what}"
 
 
 def _times(scenario: Scenario) -> str:

@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from json import dumps
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from twin.engine.identity import essence, files_of, name_of
+from twin.engine.learning import NOTHING, Group, Known, Step, entries_at, known_at, learn, steps_of
 from twin.engine.loop import Progress, advance, attend, run_segment
 from twin.engine.observe import References, observed_ticks, references_of
 from twin.engine.plan import compile_plan
@@ -26,8 +27,9 @@ from twin.kernels.blocks import Crew
 from twin.results import Ensemble, Trajectory, TrajectoryWriter, load_state, save_state
 from twin.results.commits import load_commits, stopped_by
 from twin.results.layout import fork_of, state_name, trajectory_of
+from twin.scenario.learning import learns_among, settled_by
 from twin.scenario.load import LoadedScenario
-from twin.scenario.variants import axes_of, load_variant
+from twin.scenario.variants import axes_of, load_variant, with_values
 from twin.state.body import Body
 
 MOST_WORLDS = 3  # held by a process: a worker goes on with the trajectories it began; a world takes memory
@@ -45,23 +47,30 @@ class Job:
 
     parent : its trunk, where it forks from one.
     forks : ticks at which others fork from it.
+    steps : what it learns, and what its trunk had learned before it forked, in that order.
     """
 
     trajectory: Trajectory
     parent: Trajectory | None
     forks: tuple[int, ...]
+    steps: tuple[Step, ...] = ()
 
 
-def jobs_of(ensemble: Ensemble) -> list[Job]:
-    """Return what there is to do, a trunk always before what forks from it."""
+def jobs_of(ensemble: Ensemble, groups: Sequence[Group] = ()) -> list[Job]:
+    """Return what there is to do, a trunk always before what forks from it.
+
+    groups : the ensembles that learn together.
+    """
     forks: dict[str, set[int]] = {}
     for t in ensemble.trajectories:
         if t.parent is not None:
             forks.setdefault(t.parent, set()).add(t.fork)
-    jobs = [
-        Job(t, None if t.parent is None else ensemble.by_id[t.parent], tuple(sorted(forks.get(t.id, ()))))
-        for t in ensemble.trajectories
-    ]
+    steps = steps_of(groups)
+    jobs = []
+    for t in ensemble.trajectories:
+        before = [] if t.parent is None else [step for step in steps.get(t.parent, ()) if step.tick <= t.fork]
+        parent = None if t.parent is None else ensemble.by_id[t.parent]
+        jobs.append(Job(t, parent, tuple(sorted(forks.get(t.id, ()))), (*before, *steps.get(t.id, ()))))
     return sorted(jobs, key=lambda job: job.parent is not None)
 
 
@@ -93,7 +102,8 @@ def segment(
         if commits and commits[-1].tick >= until:  # what is finished is not touched
             _keep_fork(out, job, commits[-1].tick)
             return until
-        world = world_of(loaded, trajectory)
+        begun = commits[-1].tick if commits else trajectory.fork
+        world = world_of(loaded, trajectory, known_at(out, job.steps, trajectory, begun))
         if share is not None:
             world, threads = opened.enter_context(share(world))
         writer = TrajectoryWriter(
@@ -104,13 +114,17 @@ def segment(
         if body is None and job.parent is not None and _ended(out, job.parent, trajectory.fork):
             return until  # its past has no such time
         if body is None and job.parent is not None:
-            body = adapted(_forked(loaded, out, job.parent, trajectory.fork, crew), world)
+            body = adapted(_forked(loaded, out, job, crew), world)
             past = [i for i, tick in enumerate(observed_ticks(world)) if tick <= trajectory.fork]
             writer.inherit(job.parent, past)
         elif body is None:
             body = seed_body(world, trajectory.replicate, crew)
         else:
             _keep_fork(out, job, body.tick)
+            learned = entries_at(out, job.steps, trajectory, body.tick, world.scenario.tick)
+            if learned:
+                body = adapted(body, world)
+                body.log.extend(learned)
 
         def heard(progress: Progress) -> None:
             assert on_progress is not None
@@ -128,23 +142,44 @@ def segment(
             torch.set_num_threads(usual)
 
 
+def lesson(loaded: LoadedScenario, out: Path, group: Group, jobs: Sequence[Job]) -> None:
+    """Let an ensemble that has come to a snapshot learn from it.
+
+    jobs : of its members.
+    """
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a segment
+    try:
+        tick, index = group.lesson.tick, group.lesson.index
+        scenarios = []
+        for job in jobs:
+            before = [step for step in job.steps if (step.tick, step.index) < (tick, index)]
+            scenarios.append(scenario_of(loaded, job.trajectory, known_at(out, before, job.trajectory, tick)))
+        snapshot = world_of(loaded, jobs[0].trajectory).snapshots[index]
+        learn(out, group, scenarios, snapshot, group.lesson.event.file, loaded.scenario.seed)
+    finally:
+        torch.set_num_threads(usual)
+
+
 def _alone() -> None:
     """Prepare a thread that works on a chunk: it is one of many, each for itself."""
     torch.set_num_threads(1)
 
 
-def world_of(loaded: LoadedScenario, trajectory: Trajectory | None = None) -> World:
-    """Return what stands still of a scenario, or of one trajectory of it; built once a process."""
-    own, past, fork = loaded, None, 0
-    if trajectory is not None and (loaded.scenario.branches or loaded.scenario.sweep):
-        axes = axes_of(loaded, loaded.scenario)
-        own, fork = load_variant(loaded, axes, trajectory.point, trajectory.branch)
-        past = load_variant(loaded, axes, trajectory.point)[0] if trajectory.parent is not None else None
+def world_of(loaded: LoadedScenario, trajectory: Trajectory | None = None, known: Known = NOTHING) -> World:
+    """Return what stands still of a scenario, or of one trajectory of it; built once a process.
+
+    known : what was learned before it is run.
+    """
+    first, past, fork = _variant(loaded, trajectory)
+    own = _with_known(loaded, trajectory, first, known)
     name = _name_of(own)
     with _lock:
         if name not in _worlds:
             if trajectory is not None:
-                _check_identity(own, past, fork, trajectory)
+                among = learns_among(loaded, loaded.scenario)
+                settled = settled_by(loaded.scenario, trajectory.branch, fork)
+                _check_identity(name_of(essence(first, past, fork, among, settled), trajectory.replicate), trajectory)
             plan = compile_plan(own)
             while len(_worlds) >= MOST_WORLDS:
                 _worlds.popitem(last=False)
@@ -153,7 +188,34 @@ def world_of(loaded: LoadedScenario, trajectory: Trajectory | None = None) -> Wo
         return _worlds[name]
 
 
-def _check_identity(own: LoadedScenario, past: LoadedScenario | None, fork: int, trajectory: Trajectory) -> None:
+def scenario_of(loaded: LoadedScenario, trajectory: Trajectory, known: Known = NOTHING) -> LoadedScenario:
+    """Return the scenario of one trajectory, with what was learned before."""
+    return _with_known(loaded, trajectory, _variant(loaded, trajectory)[0], known)
+
+
+def _variant(
+    loaded: LoadedScenario, trajectory: Trajectory | None
+) -> tuple[LoadedScenario, LoadedScenario | None, int]:
+    """Return the scenario of one trajectory, that of its past where it has one, and the tick at which it forks."""
+    if trajectory is None or not (loaded.scenario.branches or loaded.scenario.sweep):
+        return loaded, None, 0
+    axes = axes_of(loaded, loaded.scenario)
+    own, fork = load_variant(loaded, axes, trajectory.point, trajectory.branch)
+    return own, load_variant(loaded, axes, trajectory.point)[0] if trajectory.parent is not None else None, fork
+
+
+def _with_known(
+    loaded: LoadedScenario, trajectory: Trajectory | None, own: LoadedScenario, known: Known
+) -> LoadedScenario:
+    """Return a scenario with what was learned; what a branch sets itself at its fork stays as it says."""
+    if trajectory is None:
+        return own
+    settled = settled_by(loaded.scenario, trajectory.branch, trajectory.fork)
+    past = {key: value for key, value in known.past.items() if key not in settled}
+    return with_values(own, {**past, **known.own})
+
+
+def _check_identity(id_here: str, trajectory: Trajectory) -> None:
     """Refuse to compute a trajectory from another model, file or plugin than the one that its id was made of.
 
     Raises
@@ -161,7 +223,7 @@ def _check_identity(own: LoadedScenario, past: LoadedScenario | None, fork: int,
     RunError
         If they differ here.
     """
-    if name_of(essence(own, past, fork), trajectory.replicate) != trajectory.id:
+    if id_here != trajectory.id:
         raise RunError(
             f"the world model, a file or a plugin differs on {socket.gethostname()} from what trajectory "
             f"{trajectory.id} was begun with: put the same ones there"
@@ -199,18 +261,27 @@ def _filled(n: int, width: int, value: float) -> "np.ndarray[Any, np.dtype[np.fl
     return np.full((n, width) if width else n, value)
 
 
-def _forked(loaded: LoadedScenario, out: Path, parent: Trajectory, tick: int, crew: Crew) -> Body:
-    """Return a trunk's state at a tick; where it was not kept (a branch that came later), it is computed again."""
+def _forked(loaded: LoadedScenario, out: Path, job: Job, crew: Crew) -> Body:
+    """Return a trunk's state at a fork; where it was not kept (a branch that came later), it is computed again."""
+    parent, tick = job.parent, job.trajectory.fork
+    assert parent is not None
     file = fork_of(out, parent.id, tick)
     if not file.exists():
-        world = world_of(loaded, parent)
         kept = [t for t in range(tick) if fork_of(out, parent.id, t).exists()]
-        body = load_state(fork_of(out, parent.id, kept[-1])) if kept else seed_body(world, parent.replicate, crew)
-        if body.tick == 0:
-            attend(world, body, parent.replicate)
-        while body.tick < tick:
-            advance(world, body, parent.replicate, crew)
-            attend(world, body, parent.replicate)
+        body = load_state(fork_of(out, parent.id, kept[-1])) if kept else None
+        turns = sorted({step.tick for step in job.steps if step.tick < tick and step.learner == parent.id})
+        begun = 0 if body is None else body.tick
+        for end in [*(turn for turn in turns if turn > begun), tick]:
+            world = world_of(loaded, parent, known_at(out, job.steps, parent, begun))
+            if body is None:
+                body = seed_body(world, parent.replicate, crew)
+                attend(world, body, parent.replicate)
+            body = adapted(body, world)
+            while body.tick < end:
+                advance(world, body, parent.replicate, crew)
+                attend(world, body, parent.replicate)
+            begun = end
+        assert body is not None
         body.log.clear()  # the trunk has written it, as its lineage
         for home in body.compartments.values():
             home.lineage = type(home.lineage)()

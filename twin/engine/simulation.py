@@ -19,17 +19,18 @@ from distributed import Client, Future, KilledWorker, as_completed, get_worker
 from twin.engine.cluster import Cluster, check_versions, client_of, dashboard_of
 from twin.engine.expand import Futures, expand
 from twin.engine.identity import check_same, record_of
+from twin.engine.learning import Group, groups_of
 from twin.engine.loop import Progress, segment_ends
 from twin.engine.observe import layout_of
 from twin.engine.plan import Plan, check_file, compile_plan
 from twin.engine.seeding import check_places
-from twin.engine.segments import Job, jobs_of, segment, world_of
+from twin.engine.segments import Job, jobs_of, lesson, segment, world_of
 from twin.engine.spread import Helpers, spread
 from twin.engine.world import World
 from twin.errors import InputError, RunError, TwinError
 from twin.results import Ensemble, Run, create_run, extend_run, open_run, settle_run
 from twin.results.commits import load_commits
-from twin.results.layout import trajectory_of
+from twin.results.layout import trajectory_of, update_of
 from twin.results.lock import RunLock
 from twin.results.status import ERRORS
 from twin.scenario.load import LoadedScenario
@@ -168,14 +169,17 @@ def simulate(
                 extend_run(out, record, layout, ensemble)
             _check_ids(open_run(out), ensemble)
         (out / ERRORS).unlink(missing_ok=True)
-        left = _left(out, plans, jobs_of(ensemble))
+        groups = groups_of(ensemble, plans.world.scenario)
+        jobs = jobs_of(ensemble, groups)
+        left = _left(out, plans, jobs)
         if left:
             threads = 1
             if client is None:
                 processes = min(workers, len(left))
                 threads = workers // processes
                 client = opened.enter_context(client_of(None, processes, versions))
-            _carry_out(client, loaded, out, left, threads, versions, on_progress, on_note)
+            by_id = {job.trajectory.id: job for job in jobs}
+            _carry_out(client, loaded, out, left, by_id, groups, threads, versions, on_progress, on_note)
 
 
 def _check_ids(begun: Run, ensemble: Ensemble) -> None:
@@ -204,7 +208,9 @@ def _carry_out(
     client: Client,
     loaded: LoadedScenario,
     out: Path,
-    left: Sequence[tuple[Job, list[int]]],
+    left: list[tuple[Job, list[int]]],
+    jobs: Mapping[str, Job],
+    groups: Sequence[Group],
     threads: int,
     versions: Mapping[str, str],
     on_progress: Callable[[Progress], None] | None,
@@ -220,33 +226,59 @@ def _carry_out(
     run_key = f"{loaded.sha256[:12]}-{sha256(str(out).encode()).hexdigest()[:8]}"
     scenario = client.submit(_same, loaded, key=f"scenario-{run_key}", pure=False)
     forks: dict[tuple[str, int], Future[int]] = {}
-    last: dict[Future[int], Job] = {}
+    reached: dict[str, Future[int]] = {}  # by each trajectory
+    lessons: dict[str, Future[int]] = {}
     homes, helpers = _shared_out(client, len(left))
-    try:
+
+    def until(stop: int) -> None:
+        """Submit the segments that end before tick `stop` or at it."""
         for rank, (job, ends) in enumerate(left):
-            before = None if job.parent is None else forks.get((job.parent.id, job.trajectory.fork))
-            for end in ends:
-                before = client.submit(
+            me = job.trajectory
+            for end in [end for end in ends if end <= stop]:
+                begun = reached.get(me.id) or (None if job.parent is None else forks.get((job.parent.id, me.fork)))
+                learned = [lessons[step.name] for step in job.steps if step.tick < end and step.name in lessons]
+                reached[me.id] = client.submit(
                     _task,
                     scenario,
                     str(out),
                     job,
                     end,
-                    before,
+                    [*([] if begun is None else [begun]), *learned],
                     threads,
                     dict(versions),
                     helpers[rank],
                     workers=homes[rank],
                     allow_other_workers=homes[rank] is not None,
-                    key=f"segment-{run_key}-{job.trajectory.id}-{end:08d}",
+                    key=f"segment-{run_key}-{me.id}-{end:08d}",
                     retries=0,  # a segment that fails fails again; one whose worker is lost is run again anyway
                     priority=-rank,  # a worker finishes what it has begun
                     pure=False,
                 )
                 if end in job.forks:
-                    forks[(job.trajectory.id, end)] = before
-            if before is not None:
-                last[before] = job
+                    forks[(me.id, end)] = reached[me.id]
+            left[rank] = (job, [end for end in ends if end > stop])
+
+    try:
+        for group in groups:
+            if update_of(out, group.name).exists():
+                continue
+            until(group.lesson.tick)
+            members = [jobs[t.id] for t in group.members]
+            earlier = [lessons[step.name] for job in members for step in job.steps if step.name in lessons]
+            before = [*(reached[t.id] for t in group.members if t.id in reached), *dict.fromkeys(earlier)]
+            lessons[group.name] = client.submit(
+                _lesson,
+                scenario,
+                str(out),
+                group,
+                members,
+                before,
+                dict(versions),
+                key=f"lesson-{run_key}-{group.name}",
+                pure=False,
+            )
+        until(loaded.scenario.n_ticks)
+        last = {reached[job.trajectory.id]: job for job, _ in left}
         _wait(client, out, last)
     finally:
         if listener is not None and client.status == "running":
@@ -309,18 +341,43 @@ def _task(
     out: str,
     job: Job,
     until: int,
-    before: int | None,
+    before: Sequence[int],
     threads: int,
     versions: Mapping[str, str],
     helpers: Helpers,
 ) -> int:
     """Run a segment on a worker; `before`, what the segment before it reached, only makes this one wait."""
+    _check_here(versions)
+    share = partial(spread, loaded=loaded, trajectory=job.trajectory, helpers=helpers) if helpers else None
+    return segment(loaded, Path(out), job, until, partial(_report, _Pace()), threads, share)
+
+
+def _lesson(
+    loaded: LoadedScenario,
+    out: str,
+    group: Group,
+    jobs: Sequence[Job],
+    before: Sequence[int],
+    versions: Mapping[str, str],
+) -> int:
+    """Let an ensemble learn on a worker, once its trajectories, `before`, have come to the snapshot."""
+    _check_here(versions)
+    lesson(loaded, Path(out), group, jobs)
+    return group.lesson.tick
+
+
+def _check_here(versions: Mapping[str, str]) -> None:
+    """Refuse to work where other versions are installed.
+
+    Raises
+    ------
+    InputError
+        If they are; the worker is named.
+    """
     other = check_versions(versions)
     if other:
         told = ", ".join(f"{name} {version} (wanted {versions[name]})" for name, version in other.items())
         raise InputError(f"the worker {get_worker().address} has {told}: install the same versions everywhere")
-    share = partial(spread, loaded=loaded, trajectory=job.trajectory, helpers=helpers) if helpers else None
-    return segment(loaded, Path(out), job, until, partial(_report, _Pace()), threads, share)
 
 
 class _Pace:

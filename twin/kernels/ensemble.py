@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 
+LEAST_MEMBERS = 4  # of an ensemble for a Kalman step: covariances of fewer say nothing; our choice
+
 
 def weights_of(log_likelihoods: Float) -> Float:
     """Return weights that sum to 1, in proportion to the likelihoods, (member,); NaN gets none.

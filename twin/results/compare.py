@@ -10,14 +10,14 @@ import zarr
 from numpy.typing import NDArray
 
 from twin.results.commits import load_commits
-from twin.results.layout import READOUTS, trajectory_of
+from twin.results.layout import READOUTS, UPDATES, trajectory_of
 from twin.results.read import open_run
 
 TIMES_OF_WRITING = frozenset({"created", "modified"})  # attributes that differ from run to run
 
 
 def differences(path_a: str | Path, path_b: str | Path) -> list[str]:
-    """Name every committed array, log and state file in which two runs differ by a single bit.
+    """Name every committed array, log, update and state file in which two runs differ by a single bit.
 
     NaNs are equal where their bits are. Shape, type and attributes count, but for times of writing;
     the attributes of the runs themselves (versions, where they ran) do not.
@@ -43,6 +43,12 @@ def differences(path_a: str | Path, path_b: str | Path) -> list[str]:
             told.append(f"{name}: other bytes")
     logs_a, logs_b = _logs(a), _logs(b)
     told += [f"{name}: another log" for name in sorted(logs_a.keys() & logs_b.keys()) if logs_a[name] != logs_b[name]]
+    updates_a, updates_b = ({u.name: u.read_bytes() for u in (x / UPDATES).glob("[!.]*.json")} for x in (a, b))
+    told += [
+        f"{UPDATES}/{name}: other values"
+        for name in sorted({*updates_a, *updates_b})
+        if updates_a.get(name) != updates_b.get(name)
+    ]
     return told
 
 

@@ -8,6 +8,7 @@ RUN/trajectories/<id>/<compartment>/cells/<000000-000012>/      an AnnData, rows
 RUN/trajectories/<id>/<compartment>/fields/<000000-000012>/     an xarray Dataset
 RUN/trajectories/<id>/<compartment>/lineage/<000000-000012>/    births and deaths, where there are any
 RUN/forks/<id>-<000012>.safetensors              the state of a trunk where branches fork from it
+RUN/updates/<name>.json                          what an ensemble learned, and the values its trajectories went on with
 
 An <id> is a hash of everything that determines the trajectory; a branch holds what comes after its fork, its past is
 its trunk's. The dimensions branch and sweep axes are there where the scenario has them. Every folder is a Zarr v3
@@ -28,7 +29,7 @@ from twin.errors import InputError
 
 FORMAT = 2  # of the store; a reader refuses a higher one
 RECORD = "twin"  # key of the run's record in the root's attributes
-READOUTS, TRAJECTORIES, FORKS = "readouts", "trajectories", "forks"
+READOUTS, TRAJECTORIES, FORKS, UPDATES = "readouts", "trajectories", "forks", "updates"
 CELLS, FIELDS, LINEAGE = "cells", "fields", "lineage"
 COMMITS = "commits.json"
 STATE_SUFFIX = ".safetensors"
@@ -86,6 +87,11 @@ def trajectory_of(run: Path, name: str) -> Path:
 def fork_of(run: Path, name: str, tick: int) -> Path:
     """Return the file that holds the state of a trunk at a tick at which branches fork from it."""
     return run / FORKS / f"{name}-{tick:06d}{STATE_SUFFIX}"
+
+
+def update_of(run: Path, name: str) -> Path:
+    """Return the file of what an ensemble learned."""
+    return run / UPDATES / f"{name}.json"
 
 
 def readouts_of(run: Path, generation: int) -> Path:

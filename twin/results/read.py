@@ -30,6 +30,7 @@ from twin.results.layout import (
     RECORD,
     TIME,
     TRAJECTORIES,
+    UPDATES,
     readouts_of,
     trajectory_of,
 )
@@ -160,10 +161,21 @@ class Run:
     def log(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> list[dict[str, Any]]:
         """Return what happened in a trajectory, in order: "tick", "time" (h), "what", and more as it is the case.
 
-        Events that a condition let happen, snapshots that were assimilated, an early end; of a branch what happened in
-        its past, too.
+        Events that a condition let happen, snapshots that were assimilated, what was learned of them, an early end; of
+        a branch what happened in its past, too.
         """
         return self._log(self.ensemble.find(replicate, branch, point))
+
+    @property
+    def updates(self) -> list[dict[str, Any]]:
+        """What ensembles learned from snapshots while they ran, by time.
+
+        Each with "event" (its place in the timeline), "file", "time" (h), "branch", "parameters" (moments before and
+        after, of the logarithm where "log" is true), and "values", the new ones by trajectory; with "why_not" where
+        nothing could be learned.
+        """
+        found = [json.loads(file.read_text("utf-8")) for file in sorted((self.path / UPDATES).glob("[!.]*.json"))]
+        return sorted(found, key=lambda update: (update["tick"], update["event"], update["branch"], update["members"]))
 
     def stopped(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> str | None:
         """Return why a trajectory ended before its time; None where it did not."""

@@ -1,26 +1,23 @@
 """What a scenario may become: branches that fork from one past, and sweeps over its values."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from twin.scenario.document import Document
+from twin.scenario.document import Document, DottedKey
 from twin.scenario.timeline import Event
 from twin.units import Hours
 
 TRUNK = "trunk"  # the branch that the scenario itself is
 
 Setting = str | float | bool | None | list[object] | dict[str, object]
-Key = Annotated[
-    str, Field(pattern=r"^[^.\s]+(\.[^.]+)*$", description="A key by its dotted path, like substances.IL2.half_life.")
-]
 
 
 class Branch(Document):
     """A future of its own from the time `at` on: some values set anew, some events more."""
 
     at: Hours | None = Field(None, description="When it forks; without it, at the first of its own events.")
-    set: dict[Key, Setting] = Field(
+    set: dict[DottedKey, Setting] = Field(
         default_factory=dict, description="Values that hold from then on, by dotted path, like signalling.reception.0."
     )
     timeline: tuple[Event, ...] = Field((), description="Events on top of the scenario's own, none before the fork.")
@@ -35,7 +32,7 @@ class Branch(Document):
 class Range(Document):
     """One value of a sample, between two bounds."""
 
-    key: Key | tuple[Key, ...] = Field(description="What is set; several keys get the same value.")
+    key: DottedKey | tuple[DottedKey, ...] = Field(description="What is set; several keys get the same value.")
     low: str | float
     high: str | float
     scale: Literal["linear", "log"] = "linear"
@@ -44,7 +41,9 @@ class Range(Document):
 class Axis(Document):
     """One axis of a sweep: values, a range in equal steps, or a sample of several values at once."""
 
-    key: Key | tuple[Key, ...] | None = Field(None, description="What is set; several keys get the same value.")
+    key: DottedKey | tuple[DottedKey, ...] | None = Field(
+        None, description="What is set; several keys get the same value."
+    )
     values: tuple[Setting, ...] | None = Field(None, min_length=1, description="A list of values.")
     low: str | float | None = Field(None, description="First value of a range, with its unit.")
     high: str | float | None = Field(None, description="Last value of a range, with its unit.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from twin.scenario.document import Document
+from twin.scenario.document import Document, DottedKey
 from twin.scenario.region import Region
 from twin.scenario.watch import When
 from twin.units import ConcentrationText, Hours, Micrometres, PositiveHours
@@ -93,11 +93,16 @@ class Assimilate(_Event):
 
     compare : only tell how far off it is. reweight : give every replicate a weight by the likelihood of the snapshot.
     reseed : move the cells' expression, type by type, to that of the measured cells nearest by optimal transport.
+    update : learn `parameters` by an ensemble Kalman step over the points of the sweep and the replicates; every
+    trajectory goes on with its own new values.
     """
 
     do: Literal["assimilate"]
     file: str = Field(description="An .h5ad file (or .zarr) of raw counts, beside the scenario.")
-    method: Literal["compare", "reweight", "reseed"] = "compare"
+    method: Literal["compare", "reweight", "reseed", "update"] = "compare"
+    parameters: tuple[DottedKey, ...] = Field(
+        (), description="Of `update`: what is learned, like signalling.secretion.0.rate; an axis of the sweep sets it."
+    )
     cell_type: str = Field("cell_type", description="The obs column that names the cell type.")
     where: dict[str, str] = Field(
         default_factory=dict, description="Keep cells whose obs column has this value, e.g. condition: stimulated."
@@ -114,6 +119,10 @@ class Assimilate(_Event):
             raise ValueError("a measured snapshot has one time: give at alone")
         if self.share < 1 and self.method != "reseed":
             raise ValueError("share goes with method: reseed")
+        if self.parameters and self.method != "update":
+            raise ValueError("parameters go with method: update")
+        if self.method == "update" and not self.parameters:
+            raise ValueError("what is learned? give parameters, like [signalling.secretion.0.rate]")
         return self
 
 

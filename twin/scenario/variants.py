@@ -148,6 +148,26 @@ def load_variant(
     return own, tick
 
 
+def with_values(loaded: LoadedScenario, values: Mapping[str, Any]) -> LoadedScenario:
+    """Return a scenario with other values at some dotted keys, checked.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong with it then.
+    """
+    if not values:
+        return loaded
+    marked = Marked(deepcopy(loaded.document), dict(loaded.marked.marks))
+    for key, value in values.items():
+        put(marked, key, value, {}, Mark(None, "learned, "))
+    source = ScenarioSource(loaded.file, loaded.folder, marked, loaded.typed, loaded.allow_outside, loaded.unread)
+    scenario, faults = source.validate()
+    if scenario is None:
+        raise source.error(faults)
+    return LoadedScenario.of(source, scenario)
+
+
 def name_faults(source: ScenarioSource, scenario: Scenario, taken: Sequence[str]) -> list[Fault]:
     """Return what is wrong with the names of branches and axes, and with the keys that they set.
 
@@ -171,7 +191,7 @@ def name_faults(source: ScenarioSource, scenario: Scenario, taken: Sequence[str]
                 why = "is taken" if word in taken or word in seen else "is no plain word"
                 faults.append(source.fault(("sweep", name), f"the name {word!r} {why}: take another one"))
             seen[word] = name
-        for key in _keys_of(axis):
+        for key in keys_of(axis):
             if key.split(".")[0] in ALIKE:
                 faults.append(source.fault(("sweep", name, "key"), f"{key}: {FORECAST}"))
     return faults
@@ -181,9 +201,10 @@ def _is_word(name: str) -> bool:
     return name.replace("-", "_").isidentifier()
 
 
-def _keys_of(axis: Axis | Range) -> tuple[str, ...]:
+def keys_of(axis: Axis | Range) -> tuple[str, ...]:
+    """Return the keys that an axis sets."""
     if isinstance(axis, Axis) and axis.over is not None:
-        return tuple(key for part in axis.over.values() for key in _keys_of(part))
+        return tuple(key for part in axis.over.values() for key in keys_of(part))
     key = axis.key
     return () if key is None else (key,) if isinstance(key, str) else key
 
@@ -192,16 +213,14 @@ def _positions(name: str, axis: Axis, written: Mapping[str, Any]) -> Positions:
     if axis.over is not None:
         assert axis.n is not None
         unit = _draw(axis, axis.n, len(axis.over))  # (point, range)
-        parts = [
-            (inner, _keys_of(part), _spread(part, unit[:, i])) for i, (inner, part) in enumerate(axis.over.items())
-        ]
+        parts = [(inner, keys_of(part), _spread(part, unit[:, i])) for i, (inner, part) in enumerate(axis.over.items())]
     elif axis.values is not None:
-        parts = [(name, _keys_of(axis), list(written["values"]))]
+        parts = [(name, keys_of(axis), list(written["values"]))]
     else:
         assert axis.n is not None
         steps = np.linspace(0, 1, axis.n) if axis.n > 1 else np.zeros(1)
         ends = Range(key=axis.key or "", low=axis.low or 0.0, high=axis.high or 0.0, scale=axis.scale or "linear")
-        parts = [(name, _keys_of(axis), _spread(ends, steps))]
+        parts = [(name, keys_of(axis), _spread(ends, steps))]
     settings = tuple(
         tuple((key, values[i]) for _, keys, values in parts for key in keys) for i in range(len(parts[0][2]))
     )

@@ -1,0 +1,232 @@
+"""An ensemble learns a rate from a snapshot half-way, and goes on with what it learned; nothing hangs on who ran it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.engine.tiny import TINY
+from twin.analysis.summary import report
+from twin.engine.identity import record_of
+from twin.engine.learning import groups_of, known_at, learn
+from twin.engine.observe import layout_of
+from twin.engine.plan import check_file
+from twin.engine.segments import jobs_of, lesson, scenario_of, segment
+from twin.engine.simulation import Ready, ready, run, simulate
+from twin.errors import InputError, RunError, ScenarioError
+from twin.results import Run, Trajectory, create_run, differences
+from twin.results.layout import update_of
+
+RATE = "signalling.secretion.0.rate"
+TRUTH = 9000.0  # molecules/h
+LEARN: dict[str, Any] = {
+    "do": "assimilate",
+    "at": "2 h",
+    "file": "seen.h5ad",
+    "method": "update",
+    "parameters": [RATE],
+    "hold_out": 0,
+}
+ADD = {"do": "add", "at": "1 h", "substance": "IFNB1", "dose": "1 nM"}
+VARIED = {"rate": {"key": RATE, "low": "500 molecules/h", "high": "16000 molecules/h", "scale": "log", "n": 4}}
+BRANCHES = {
+    "fixed": {"at": "2.5 h", "set": {RATE: "500 molecules/h"}},
+    "late": {"at": "2.5 h", "timeline": [{"do": "wash_out", "at": "2.5 h"}]},
+    "early": {"at": "1 h", "timeline": [ADD]},
+}
+
+
+def write(folder: Path, name: str, **more: Any) -> Path:
+    document = {**json.loads(json.dumps(TINY)), **json.loads(json.dumps(more))}
+    document["observe"] = {
+        "every": "30 min",
+        "programs": TINY["observe"]["programs"],  # type: ignore[index]  # plain JSON
+        "quantities": {"isg": "mean(program:interferon)"},
+        "cells_every": "1 h",
+    }
+    file = folder / f"{name}.yaml"
+    file.write_text(json.dumps(document, indent=1))
+    return file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the cells lie that a twin with the true rate, and with other luck, had after two hours."""
+    folder = tmp_path_factory.mktemp("learning")
+    truth = run(write(folder, "truth", seed=77, duration="2 h"), folder / "truth", sets=[f"{RATE}={TRUTH} molecules/h"])
+    truth.cells(2.0).write_h5ad(folder / "seen.h5ad")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def learned(folder: Path) -> Run:
+    return run(write(folder, "twin", timeline=[LEARN], sweep=VARIED, branches=BRANCHES), folder / "learned")
+
+
+def rates(run: Run, trajectory: Trajectory) -> list[float]:
+    (update,) = [u for u in run.updates if trajectory.id in u["values"]]
+    return [float(update[key][trajectory.id][RATE].split()[0]) for key in ("old_values", "values")]
+
+
+def of(run: Run, branch: str) -> list[Trajectory]:
+    return [t for t in run.trajectories if t.branch == branch]
+
+
+def test_the_rates_draw_together_around_the_true_one(learned: Run) -> None:
+    before, after = np.log(np.array([rates(learned, t) for t in of(learned, "trunk")]).T / TRUTH)
+    assert abs(after.mean()) < 0.5 * abs(before.mean())
+    assert after.std() < 0.5 * before.std()
+    (own,) = [u for u in learned.updates if u["branch"] == "trunk"]
+    assert own["members"] == [t.id for t in of(learned, "trunk")]
+    assert own["parameters"][0]["after"][0] == pytest.approx(np.log(TRUTH) + after.mean(), abs=1e-4)
+    text = report(learned.path)
+    assert "seen.h5ad at 2 h: branch trunk, 4 trajectories learned together" in text
+    assert f"{RATE} " in text
+
+
+def test_what_was_learned_acts_from_then_on_and_not_before(learned: Run, folder: Path) -> None:
+    free = run(write(folder, "free", sweep=VARIED), folder / "free")
+    one, other = (r.readouts["isg"].sel(branch="trunk") if r is learned else r.readouts["isg"] for r in (learned, free))
+    past = one["time"] <= 2
+    np.testing.assert_array_equal(one[..., past], other[..., past])
+    end = one.isel(time=-1).squeeze("replicate"), other.isel(time=-1).squeeze("replicate")
+    assert float(end[0].std()) < float(end[1].std())
+    for t in of(learned, "trunk"):
+        old, new = rates(learned, t)
+        entry = next(e for e in learned.log(0, "trunk", {"rate": old}) if e["what"] == "learned")
+        assert entry["time"] == 2.0
+        assert entry["parameters"] == {RATE: [f"{old:g} molecules/h", f"{new:g} molecules/h"]}
+
+
+def test_a_branch_takes_on_what_its_past_has_learned_unless_it_says_otherwise(learned: Run, folder: Path) -> None:
+    loaded, _ = check_file(folder / "twin.yaml")
+    plans = ready(loaded)
+    jobs = {job.trajectory.id: job for job in all_jobs(plans)}
+    from twin.engine.learning import known_at
+
+    assert [len(of(learned, branch)) for branch in learned.branches] == [4, 4, 4, 4]
+    for branch, wanted in (("late", 1), ("fixed", None), ("early", 1)):
+        for t in of(learned, branch):
+            job = jobs[t.id]
+            own = scenario_of(loaded, t, known_at(learned.path, job.steps, t, 5))
+            rate = own.scenario.signalling.secretion[0].rate
+            if wanted is None:
+                assert rate == 500
+                continue
+            teacher = t if branch == "early" else learned.ensemble.by_id[str(t.parent)]
+            assert rate == pytest.approx(rates(learned, teacher)[1])
+    early = [u for u in learned.updates if u["branch"] == "early"]
+    assert len(early) == 1, "a branch that forked before learns by itself"
+    assert early[0]["members"] == [t.id for t in of(learned, "early")]
+
+
+def all_jobs(plans: Ready) -> Any:
+    return jobs_of(plans.futures.ensemble, groups_of(plans.futures.ensemble, plans.world.scenario))
+
+
+def test_a_run_that_was_cut_off_before_and_after_it_learned_ends_as_one_that_was_not(
+    learned: Run, folder: Path
+) -> None:
+    loaded, plan = check_file(folder / "twin.yaml")
+    plans = ready(loaded)
+    out, ensemble = folder / "cut", plans.futures.ensemble
+    create_run(out, record_of(plan, plans.world), layout_of(plans.world), ensemble, ["patch"])
+    jobs = all_jobs(plans)
+    for job in jobs[:4]:
+        for tick in (2, 4):
+            segment(loaded, out, job, tick)
+    (group, *_) = groups_of(ensemble, plans.world.scenario)
+    assert [job.trajectory for job in jobs[:4]] == list(group.members)
+    lesson(loaded, out, group, jobs[:4])
+    segment(loaded, out, jobs[0], 5)
+    simulate(loaded, out, resume=True)
+    assert differences(learned.path, out) == []
+
+
+@pytest.mark.slow
+def test_two_workers_and_a_branch_that_came_later_change_nothing(learned: Run, folder: Path) -> None:
+    two = run(folder / "twin.yaml", folder / "two", workers=2)
+    assert differences(learned.path, two.path) == []
+    (folder / "grown").mkdir()
+    trunk = run(write(folder, "grown", timeline=[LEARN], sweep=VARIED), folder / "grown" / "run")
+    assert [t.id for t in trunk.trajectories] == [t.id for t in of(learned, "trunk")]
+    grown = run(
+        write(folder, "grown", timeline=[LEARN], sweep=VARIED, branches=BRANCHES), folder / "grown" / "run", extend=True
+    )
+    assert differences(learned.path, grown.path) == []
+
+
+def test_what_is_left_of_a_lost_ensemble_goes_on_as_it_was(learned: Run, folder: Path, tmp_path: Path) -> None:
+    loaded, _ = check_file(folder / "twin.yaml")
+    plans = ready(loaded)
+    (group, *_) = groups_of(plans.futures.ensemble, plans.world.scenario)
+    few = replace(group, name="few", members=group.members[:3])
+    scenarios = [scenario_of(loaded, t) for t in few.members]
+    learn(learned.path, few, scenarios, plans.world.snapshots[0], "seen.h5ad", 3)
+    file = update_of(learned.path, "few")
+    told = json.loads(file.read_text())
+    file.unlink()
+    assert told["values"] == {}
+    assert told["why_not"] == "3 of 3 trajectories are still going, 4 are needed"
+
+
+def test_what_was_learned_is_missed_where_it_is_gone(learned: Run, folder: Path) -> None:
+    jobs = all_jobs(ready(check_file(folder / "twin.yaml")[0]))
+    kept = {file: file.read_bytes() for file in (learned.path / "updates").iterdir()}
+    for file in kept:
+        file.write_text("{")
+    try:
+        with pytest.raises(RunError, match=r"cannot be read .* delete it, and resume; it is made again"):
+            known_at(learned.path, jobs[0].steps, jobs[0].trajectory, 4)
+    finally:
+        for file, text in kept.items():
+            file.write_bytes(text)
+
+
+def test_a_wider_range_is_another_ensemble_and_told_as_such(learned: Run, folder: Path) -> None:
+    wider = {"rate": {**VARIED["rate"], "n": 5}}
+    file = write(folder, "wider", timeline=[LEARN], sweep=wider, branches=BRANCHES)
+    with pytest.raises(InputError, match=r"learn together along sweep\.rate, so none of them can be kept"):
+        run(file, learned.path, extend=True)
+
+
+@pytest.mark.parametrize(
+    ("timeline", "more", "told"),
+    [
+        ([{**LEARN, "parameters": []}], {}, "what is learned? give parameters"),
+        ([{**LEARN, "method": "compare"}], {}, "parameters go with method: update"),
+        ([LEARN], {"sweep": {}}, "is the same in all trajectories, so nothing can be learned of it: give the sweep"),
+        ([LEARN], {"sweep": {"rate": {**VARIED["rate"], "n": 3}}}, "3 trajectories learn together, 4 are needed"),
+        ([{**LEARN, "at": "3 h"}], {}, "at 3 h the run ends: nothing is left to be run with what is learned"),
+        (
+            [{**LEARN, "parameters": ["compartments.patch.cells.count"]}],
+            {"sweep": {"n": {"key": "compartments.patch.cells.count", "values": [50, 52, 54, 56]}}},
+            "compartments.patch.cells.count was settled when the run began",
+        ),
+        (
+            [ADD, {**LEARN, "parameters": ["timeline.0.dose"]}],
+            {"sweep": {"dose": {"key": "timeline.0.dose", "values": ["1 nM", "2 nM", "3 nM", "4 nM"]}}},
+            "timeline.0.dose is over by then: what is learned has to matter afterwards",
+        ),
+        (
+            [LEARN],
+            {"sweep": {**VARIED, "when": {"key": "timeline.0.at", "values": ["1 h", "2 h"]}}},
+            "timeline.0.at: an ensemble learns from one snapshot at one time",
+        ),
+        (
+            [],
+            {"branches": {"b": {"at": "1 h", "timeline": [LEARN]}}},
+            "an update is of all futures: put it into the scenario's own timeline",
+        ),
+    ],
+)  # fmt: skip
+def test_an_update_that_cannot_be_is_told_at_its_line(
+    folder: Path, timeline: list[Any], more: dict[str, Any], told: str
+) -> None:
+    file = write(folder, "bad", **{"timeline": timeline, "sweep": VARIED, **more})
+    with pytest.raises(ScenarioError) as caught:
+        ready(check_file(file)[0])
+    assert told in str(caught.value)
