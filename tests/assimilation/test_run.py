@@ -179,7 +179,7 @@ def test_a_file_that_is_no_snapshot_is_told_before_anything_is_written(
         ({"at": "8 h"}, "timeline[0].at: 8 h never comes"),
         ({"every": "1 h"}, "a measured snapshot has one time"),
         ({"share": 0.5, "method": "compare"}, "share goes with method: reseed"),
-        ({"method": "update"}, "'update' is none of compare, reweight, reseed"),
+        ({"method": "learn"}, "'learn' is none of compare, reweight, reseed, update"),
     ],
 )
 def test_an_assimilation_that_cannot_be_is_told_at_its_line(

@@ -227,6 +227,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+def _heed() -> None:
+    """Let Ctrl-C count, even where these tests were begun with `&` by a script, which ignores it for all below."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.slow
 def test_ctrl_c_is_one_sentence_and_the_run_goes_on_as_if_nothing_had_been(
@@ -240,6 +245,7 @@ def test_ctrl_c_is_one_sentence_and_the_run_goes_on_as_if_nothing_had_been(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # so that the workers are signalled too, as a terminal does
+        preexec_fn=_heed,  # it takes no lock
     )
     began = monotonic()
     home = tmp_path / "run" / "trajectories"
