@@ -45,13 +45,22 @@ class ScenarioError(InputError):
         lines = "\n".join(f"  {fault}" for fault in self.faults)
         super().__init__(f"{file} cannot be run:\n{lines}")
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Travel between processes by what it was made of."""
+        return type(self), (self.file, self.faults)
+
 
 class UnknownNameError(InputError):
     """A name that is not known; the nearest known ones are offered."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         self.name = name
-        super().__init__(f"{where}{unknown_name(kind, name, known)}")
+        self._made_of = (kind, name, tuple(known), where)
+        super().__init__(f"{where}{unknown_name(kind, name, self._made_of[2])}")
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Travel between processes by what it was made of."""
+        return type(self), self._made_of
 
 
 class MissingExtraError(TwinError):
@@ -60,7 +69,12 @@ class MissingExtraError(TwinError):
     exit_code = 3
 
     def __init__(self, what: str, extra: str) -> None:
+        self._made_of = (what, extra)
         super().__init__(f"{what} needs an optional part: pip install 'twin[{extra}]'")
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        """Travel between processes by what it was made of."""
+        return type(self), self._made_of
 
 
 class RunError(TwinError):

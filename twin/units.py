@@ -121,6 +121,12 @@ def same_unit(texts: Sequence[object], unit: str | None = None) -> tuple[tuple[f
         return (), None
 
 
+def number_and_unit(text: str) -> tuple[float, str] | None:
+    """Return what a quantity is written of, "10 nM" as (10, "nM"); None where it is none."""
+    found = _NUMBER_AND_UNIT.match(text)
+    return None if found is None else (float(found[1]), (found[2] or "").strip())
+
+
 def _kind(unit: str, what: str, example: str, *, signed: bool = False, zero: bool = True) -> Any:
     def check(value: object) -> float:
         number = quantity(value, unit, what, example)

@@ -16,6 +16,7 @@ LENGTH, SPACING = 40.0, 10.0  # µm
 
 
 class Store:
+    updates: tuple[Any, ...] = ()
     """A run whose field is a known function of the distance from the middle or the low end of its box."""
 
     attrs: ClassVar[dict[str, Any]] = {

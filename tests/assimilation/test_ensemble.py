@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from tests.assimilation.populations import GENES, population, write_snapshot
 from twin.assimilation.members import Member, Setting, setting_of
@@ -9,7 +11,10 @@ from twin.assimilation.snapshot import Snapshot, read_snapshot
 from twin.assimilation.update import Method, updated
 from twin.assimilation.weights import features, log_likelihood
 from twin.errors import InputError
+from twin.kernels.emulate import emulated_update
 from twin.kernels.ensemble import effective_size, kalman_update, weights_of
+
+Float = NDArray[np.float64]
 
 WANTED = ("fast", "slow")
 LEVELS = np.geomspace(0.5, 8.0, 12)
@@ -47,7 +52,7 @@ def test_a_kalman_step_is_bayes_where_all_is_linear_and_gaussian() -> None:
     assert after.std() == pytest.approx(precision**-0.5, rel=0.03)
 
 
-@pytest.mark.parametrize("method", ["weights", "kalman"])
+@pytest.mark.parametrize("method", ["weights", "kalman", "emulator"])
 def test_a_planted_truth_is_found_and_the_forecast_error_falls_by_more_than_half(
     snapshot: Snapshot, method: Method
 ) -> None:
@@ -63,6 +68,52 @@ def test_a_planted_truth_is_found_and_the_forecast_error_falls_by_more_than_half
     truth = member(snapshot, TRUTH, seed=555, n=3000).features.value
     errors = [np.abs(member(snapshot, v, seed=777, n=3000).features.value - truth).mean() for v in (before, after)]
     assert errors[1] < 0.5 * errors[0]
+
+
+def test_an_emulator_is_bayes_where_all_is_linear_and_gaussian() -> None:
+    rng = np.random.default_rng(1)
+    slope, noise, n = np.array([2.0, -1.0]), np.array([0.5, 2.0]), 24
+    prior = 1.0 + 1.5 * ndtri((np.arange(n) + 0.5) / n)[:, None]
+    after = emulated_update(prior, prior * slope, np.array([3.0, 1.0]), noise, rng.normal(size=(20_000, 1)))
+    assert after is not None
+    spread = prior.std(ddof=1)
+    precision = 1 / spread**2 + (slope**2 / noise).sum()
+    centre = (prior.mean() / spread**2 + (slope * [3.0, 1.0] / noise).sum()) / precision
+    assert after.mean() == pytest.approx(centre, abs=0.03)
+    assert after.std(ddof=1) == pytest.approx(precision**-0.5, rel=0.1)
+    assert (np.argsort(after[:, 0]) == np.argsort(prior[:, 0])).all(), "all move as little as they can"
+
+
+@pytest.mark.parametrize("truth", [-0.8, -0.5, 0.2])
+def test_an_emulator_follows_a_bend(truth: float) -> None:
+    rng = np.random.default_rng(2)
+    prior = np.linspace(-2, 2, 8)[:, None]
+
+    def response(x: Float) -> Float:
+        return np.concatenate([np.tanh(1.2 * (x + 0.5)), 0.3 * x], axis=-1)
+
+    variance = np.array([1e-3, 0.5])
+    seen = response(np.array([truth]))
+    after = emulated_update(prior, response(prior), seen, variance, rng.normal(size=(4096, 1)))
+    assert after is not None
+    straight = kalman_update(prior, response(prior), seen, variance, rng.normal(size=(8, 2)))
+    error, other = (float(((x - truth) ** 2).mean() ** 0.5) for x in (after, straight))
+    assert error < 0.2
+    assert error < 0.6 * other, "a Kalman step takes the bend for a line"
+
+
+def test_an_emulator_of_two_parameters_tells_them_apart() -> None:
+    rng = np.random.default_rng(3)
+    prior = rng.normal(size=(16, 2))
+    truth = np.array([0.8, -0.6])
+
+    def response(x: Float) -> Float:
+        return np.stack([x[..., 0] + 0.2 * x[..., 0] ** 2, x[..., 1] - x[..., 0]], axis=-1)
+
+    after = emulated_update(prior, response(prior), response(truth), np.full(2, 0.01), rng.normal(size=(8192, 2)))
+    assert after is not None
+    np.testing.assert_allclose(after.mean(axis=0), truth, atol=0.15)
+    assert emulated_update(prior[:4], response(prior[:4]), truth, np.ones(2), rng.normal(size=(9, 2))) is None
 
 
 def test_replicates_that_are_like_the_snapshot_get_the_weight(snapshot: Snapshot) -> None:

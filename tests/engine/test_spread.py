@@ -11,7 +11,8 @@ from distributed import Client, LocalCluster
 
 from tests.engine.tiny import write_tiny
 from twin.engine import segments
-from twin.engine.simulation import _shared_out, run
+from twin.engine.dispatch import shared_out
+from twin.engine.simulation import run
 from twin.engine.spread import HOME, SpreadModel, spread
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
@@ -117,6 +118,6 @@ def test_a_model_that_cannot_be_shared_stays_at_home(shares: bool, genes: tuple[
 
 def test_where_there_are_as_many_trajectories_as_workers_none_helps() -> None:
     there = cast(Client, SimpleNamespace(nthreads=lambda: {"c": 2, "a": 1, "b": 1}))
-    assert _shared_out(there, 3) == ([None] * 3, [{}] * 3)
-    assert _shared_out(there, 1) == (["a"], [{"b": 1, "c": 2}])
-    assert _shared_out(there, 2) == (["a", "b"], [{"c": 2}, {}])
+    assert shared_out(there, 3) == ([None] * 3, [{}] * 3)
+    assert shared_out(there, 1) == (["a"], [{"b": 1, "c": 2}])
+    assert shared_out(there, 2) == (["a", "b"], [{"c": 2}, {}])

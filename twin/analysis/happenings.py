@@ -97,11 +97,13 @@ def learned(run: Run) -> list[str]:
     """Return the lines of what ensembles learned while they ran."""
     lines = []
     for update in run.updates:
-        many = [f"branch {update['branch']}"] if len(run.branches) > 1 else []
-        lines.append(f"\n{update['file']} at {update['time']:g} h: {', '.join([*many, _who(update)])}")
+        lines.append(f"\n{update['file']} at {update['time']:g} h: {_who(update)}")
         if "why_not" in update:
             lines.append(f"  nothing was learned: {update['why_not']}")
             continue
+        off = ", ".join(f"{kind} {value:.3g}" for kind, value in update["energy"].items())
+        lines.append(f"  energy distance before, mean over them: {off or 'too few cells of any type'}")
+        lines.append(f"  composition: {update['composition_distance']:.1%} of the cells are of another type")
         lines.append(f"  {'parameter':<40}{'before':>24}{'after':>24}")
         for p in update["parameters"]:
             shown = [_moments(p["log"], *p[stage]) for stage in ("before", "after")]

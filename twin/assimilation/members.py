@@ -99,6 +99,12 @@ def members_of(
     found = []
     branch = _branch_of(parameters)
     for run in runs:
+        learned = [update for update in run.updates if update["time"] < time and update["values"]]
+        if learned:
+            raise InputError(
+                f"{run.path} learned from {learned[0]['file']} at {learned[0]['time']:g} h: its trajectories no longer "
+                "have the values that its sweep gave them; take a snapshot of before, or let the timeline learn again"
+            )
         for scene, swept in _scenes(run, branch):
             settings = tuple(_setting(run, path, swept) for path in parameters)
             for replicate in range(run.replicates):

@@ -1,4 +1,4 @@
-"""Parameters of a scenario learned from a snapshot, by the likelihoods of an ensemble or by an ensemble Kalman step."""
+"""Parameters of a scenario learned from a snapshot: by likelihoods, an ensemble Kalman step, or an emulator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,14 @@ from twin.assimilation.members import Member, Setting
 from twin.assimilation.snapshot import Snapshot
 from twin.assimilation.weights import MODEL_ERROR, observed
 from twin.errors import InputError
+from twin.kernels.emulate import emulated_update
 from twin.kernels.ensemble import LEAST_MEMBERS, effective_size, kalman_update, weights_of
 from twin.kernels.random import Streams
 
 Float = NDArray[np.float64]
-Method = Literal["weights", "kalman"]
+Method = Literal["weights", "kalman", "emulator"]
+
+CANDIDATES = 4096  # values that an emulator is asked at; our choice
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,12 @@ def updated(
     Raises
     ------
     InputError
-        If there are too few members for a Kalman step, or the snapshot says nothing of them.
+        If there are too few members for a step, or the snapshot says nothing of them.
     """
-    if method == "kalman" and len(members) < LEAST_MEMBERS:
+    if method != "weights" and len(members) < LEAST_MEMBERS:
         raise InputError(
-            f"--method kalman: {len(members)} trajectories are too few, {LEAST_MEMBERS} are needed; run more, or take "
-            "--method weights"
+            f"--method {method}: {len(members)} trajectories are too few, {LEAST_MEMBERS} are needed; run more, or "
+            "take --method weights"
         )
     names = members[0].features.names
     if not names:
@@ -85,8 +88,8 @@ def updated(
     scaled = np.where(log, np.log(np.where(log, raw, 1.0)), raw)
     weights = weights_of(np.array([m.log_likelihood for m in members]))
     after = scaled
-    if method == "kalman":
-        after = _kalman(snapshot, members, scaled, seed)
+    if method != "weights":
+        after = _moved(snapshot, members, scaled, method, seed)
     told = []
     for i, path in enumerate(parameters):
         share = weights if method == "weights" else np.full(len(members), 1 / len(members))
@@ -108,8 +111,11 @@ def updated(
     return Update(tuple(told), weights, effective_size(weights), (error[0], error[1]), method)
 
 
-def _kalman(snapshot: Snapshot, members: Sequence[Member], scaled: Float, seed: int) -> Float:
-    """Return the parameters after one ensemble Kalman step on means and shares of cell types, (member, parameter)."""
+def _moved(snapshot: Snapshot, members: Sequence[Member], scaled: Float, method: Method, seed: int) -> Float:
+    """Return the parameters after one step on means and shares of cell types, (member, parameter).
+
+    An emulator of few members for many parameters cannot bend: the step is then Kalman's.
+    """
     types = list(members[0].features.counts)
     seen = np.array([len(snapshot.rows(name, test=False)) for name in types], dtype=np.float64)
     cells = np.array([[m.features.counts[name] for name in types] for m in members], dtype=np.float64)
@@ -120,8 +126,15 @@ def _kalman(snapshot: Snapshot, members: Sequence[Member], scaled: Float, seed: 
     spread = members[0].features.spread
     means = np.mean([m.features.error**2 for m in members], axis=0) + (MODEL_ERROR * spread) ** 2
     numbers = np.full(len(types), 1 / seen.sum() + float(np.mean(1 / np.maximum(cells.sum(axis=1), 1))))
-    luck = Streams(seed, 0, 0).stream("ensemble Kalman").normal(np.arange(len(members), dtype=np.uint64), len(told))
-    return kalman_update(scaled, predicted, told, np.concatenate([means, numbers]), luck)
+    variance = np.concatenate([means, numbers])
+    streams = Streams(seed, 0, 0)
+    if method == "emulator":
+        luck = streams.stream("emulator").normal(np.arange(CANDIDATES, dtype=np.uint64), scaled.shape[1])
+        found = emulated_update(scaled, predicted, told, variance, luck)
+        if found is not None:
+            return found
+    luck = streams.stream("ensemble Kalman").normal(np.arange(len(members), dtype=np.uint64), len(told))
+    return kalman_update(scaled, predicted, told, variance, luck)
 
 
 def _moments(values: Float, weights: Float) -> tuple[float, float]:

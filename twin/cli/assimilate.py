@@ -17,6 +17,7 @@ class Method(StrEnum):
 
     weights = "weights"
     kalman = "kalman"
+    emulator = "emulator"
 
 
 def assimilate(
@@ -28,7 +29,8 @@ def assimilate(
     ],
     out: Annotated[Path, typer.Option(help="The updated scenario, a new file beside the old one.")],
     method: Annotated[
-        Method, typer.Option(help="By likelihood weights, or by an ensemble Kalman step.")
+        Method,
+        typer.Option(help="By likelihood weights, an ensemble Kalman step, or Bayes' rule on an emulator of the runs."),
     ] = Method.weights,
     cell_type: Annotated[str, typer.Option(help="The obs column of the cell types.")] = "cell_type",
     where: Annotated[
@@ -38,7 +40,7 @@ def assimilate(
         list[str] | None, typer.Option("--type", help="A cell type to compare; without it all that both have.")
     ] = None,
     compartment: Annotated[str | None, typer.Option(help="Which was measured, where there are several.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the Kalman step's perturbed observations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the luck of a Kalman step or an emulator.")] = 0,
 ) -> None:
     """Learn parameters of a scenario from a snapshot, by the runs RUNS, and write the updated scenario."""
     if out.exists():

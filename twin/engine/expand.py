@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 from json import dumps
 
 from twin.engine.identity import essence, name_of
+from twin.engine.learning import groups_of
 from twin.engine.observe import layout_of
 from twin.engine.plan import Plan, compile_plan
 from twin.engine.seeding import check_places
 from twin.engine.world import World, build_world
 from twin.errors import Fault, InputError, ScenarioError
+from twin.kernels.ensemble import LEAST_MEMBERS
 from twin.results import Ensemble, ReadoutLayout, SweepAxis, Trajectory
 from twin.results.layout import BRANCH, REPLICATE, TIME
 from twin.scenario.futures import TRUNK
-from twin.scenario.learning import learning_faults, learns_among, settled_by
+from twin.scenario.learning import learning_faults, learns_among, settled_by, variant_fault
 from twin.scenario.load import LoadedScenario
 from twin.scenario.variants import Point, axes_of, load_variant, name_faults, points_of
 
@@ -69,7 +71,7 @@ def expand(loaded: LoadedScenario, plan: Plan, world: World) -> Futures:
     """
     layout = layout_of(world)
     faults = name_faults(loaded, loaded.scenario, (*TAKEN, *layout.coords, *(v.name for v in layout.variables)))
-    faults += learning_faults(loaded, loaded.scenario)
+    faults += [] if faults else learning_faults(loaded, loaded.scenario, axes_of(loaded, loaded.scenario))
     if faults:
         raise loaded.error(faults)
     return _Expansion(loaded, plan, layout).run()
@@ -99,6 +101,11 @@ class _Expansion:
                 break
         if self.faults:
             raise self.loaded.error(list(self.faults))
+        for group in groups_of(tuple(self.trajectories.values()), scenario):
+            if len(group.members) < LEAST_MEMBERS:
+                n, place = len(group.members), ("timeline", group.lesson.index, "method")
+                message = f"{n} different trajectories learn together, {LEAST_MEMBERS} are needed: take more values"
+                raise self.loaded.error([self.loaded.fault(place, f"{message} or replicates")])
         axes = tuple(SweepAxis(axis.name, len(axis.settings), axis.coordinates) for axis in self.axes)
         ensemble = Ensemble(self.branches, axes, scenario.replicates, tuple(self.trajectories.values()))
         memory = max(plan.memory_bytes for plan in self.tried.values())
@@ -113,7 +120,7 @@ class _Expansion:
             if own is None or self.faults:
                 continue
             loaded, fork = own
-            settled = settled_by(self.loaded.scenario, name, fork)
+            settled = settled_by(self.loaded.scenario, name)
             past = trunk[0] if fork and (settled or _text(loaded) != _text(trunk[0])) else None
             mine = essence(loaded, past, fork, self.among, settled)
             whose = None if past is None else essence(past, among=self.among)
@@ -140,6 +147,9 @@ class _Expansion:
         """Return one branch at one point and its fork, or None where something is wrong with it."""
         try:
             own, fork = load_variant(self.loaded, self.axes, point, branch)
+            wrong = variant_fault(self.loaded, self.loaded.scenario, own.scenario, branch, fork)
+            if wrong is not None:
+                raise self.loaded.error([wrong])
             if trunk is not None and fork:
                 self._check_past(own, trunk, branch, fork)
             if thoroughly and _text(own) not in self.tried:

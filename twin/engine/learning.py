@@ -1,14 +1,15 @@
 """What an ensemble learns from a snapshot while it runs, and what each of its trajectories goes on with.
 
 A trajectory that has reached the time of a snapshot commits; its part of the evidence is in its log. When all of its
-ensemble are there, one task makes an ensemble Kalman step of it and leaves `RUN/updates/<name>.json`; what comes after
-that tick is run with the values that stand there.
+ensemble are there, one task applies Bayes' rule to it (`twin.kernels.emulate`) and leaves `RUN/updates/<name>.json`;
+what comes after that tick is run with the values that stand there.
 """
 
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,14 @@ from twin.assimilation.snapshot import Snapshot
 from twin.assimilation.update import Learned, Update, updated
 from twin.assimilation.weights import Features
 from twin.engine.identity import ID_DIGITS, hash_of
-from twin.errors import InputError, RunError, ScenarioError
+from twin.engine.plan import compile_plan
+from twin.errors import InputError, RunError
 from twin.kernels.ensemble import LEAST_MEMBERS
 from twin.kernels.random import hash_words
-from twin.results import Ensemble, Trajectory
+from twin.results import Trajectory
 from twin.results.commits import load_commits
 from twin.results.layout import trajectory_of, unfinished, update_of
+from twin.scenario.futures import TRUNK
 from twin.scenario.learning import Lesson, lessons_of
 from twin.scenario.load import LoadedScenario
 from twin.scenario.schema import Scenario
@@ -42,8 +45,7 @@ Values = dict[str, str | float]
 class Step:
     """A lesson as one trajectory has it.
 
-    name : of the file. learner : id of the trajectory whose values are taken: its own, or its trunk's where it forked
-    afterwards.
+    name : of the file. learner : id of the trajectory whose values are taken: its own, or its trunk's.
     """
 
     index: int
@@ -54,7 +56,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Group:
-    """The trajectories that learn one lesson together, in the order of the run."""
+    """The trajectories that learn one lesson together, by their ids."""
 
     lesson: Lesson
     name: str
@@ -72,17 +74,17 @@ class Known:
 NOTHING = Known({}, {})
 
 
-def groups_of(ensemble: Ensemble, scenario: Scenario) -> tuple[Group, ...]:
-    """Return all ensembles of all lessons, in the order in which they learn."""
+def groups_of(trajectories: Iterable[Trajectory], scenario: Scenario) -> tuple[Group, ...]:
+    """Return all ensembles of all lessons, in the order in which they learn; it is trunks that do."""
+    trunks = sorted((t for t in trajectories if t.branch == TRUNK), key=lambda t: t.id)
     found = []
     for lesson in lessons_of(scenario):
-        together: dict[tuple[object, ...], list[Trajectory]] = {}
-        for t in ensemble.trajectories:
-            if t.parent is None or t.fork < lesson.tick:
-                others = [position for place, position in enumerate(t.point) if place not in lesson.axes]
-                together.setdefault((t.branch, *others), []).append(t)
+        together: dict[tuple[int, ...], list[Trajectory]] = {}
+        for t in trunks:
+            others = tuple(position for place, position in enumerate(t.point) if place not in lesson.axes)
+            together.setdefault(others, []).append(t)
         for members in together.values():
-            text = " ".join([str(lesson.index), *sorted(t.id for t in members)])
+            text = " ".join([str(lesson.index), *(t.id for t in members)])
             found.append(Group(lesson, sha256(text.encode()).hexdigest()[:ID_DIGITS], tuple(members)))
     return tuple(found)
 
@@ -120,7 +122,7 @@ def entries_at(out: Path, steps: Sequence[Step], trajectory: Trajectory, tick: i
     for step in steps:
         if step.tick == tick and step.learner == trajectory.id:
             document = _read(update_of(out, step.name))
-            if trajectory.id not in document["values"]:  # it learned nothing
+            if not document["values"].get(trajectory.id):  # it learned nothing
                 continue
             new, old = document["values"][trajectory.id], document["old_values"][trajectory.id]
             found.append(
@@ -149,41 +151,38 @@ def evidence(seen: Features, log_likelihood: float) -> dict[str, Any]:
     }
 
 
-def learn(
-    out: Path, group: Group, scenarios: Sequence[LoadedScenario], snapshot: Snapshot, name: str, seed: int
-) -> None:
-    """Make the Kalman step of an ensemble that has come to a snapshot, and leave what it learned; once.
+def learn(out: Path, group: Group, scenarios: Sequence[LoadedScenario], snapshot: Snapshot, seed: int) -> None:
+    """Make the step of an ensemble that has come to a snapshot, and leave what it learned; once.
 
     Where too few of it are still going they go on as they are, and what is left says so.
 
     Parameters
     ----------
-    scenarios : of each member as it has been run so far. name : of the snapshot's file, as the scenario has it.
+    scenarios : of each member as it has been run so far.
     """
     file = update_of(out, group.name)
-    if file.exists():
-        return
     event, index = group.lesson.event, group.lesson.index
     where = f"timeline[{index}] at {event.at:g} h"
     entries = {t.id: _entry(out, t, index) for t in group.members}
     there = [(t, own) for t, own in zip(group.members, scenarios, strict=True) if entries[t.id] is not None]
     document: dict[str, Any] = {
         "event": index,
-        "file": name,
+        "file": event.file,
         "sha256": hash_of(Path(snapshot.source)),
         "tick": group.lesson.tick,
         "time": round12(event.at),
-        "branch": group.members[0].branch,
         "members": [t.id for t, _ in there],
         "left_out": [t.id for t in group.members if entries[t.id] is None],
     }
+    nothing: dict[str, Values] = {"old_values": {}, "values": {}}
     if len(there) < LEAST_MEMBERS:
-        document["why_not"] = (
-            f"{len(there)} of {len(group.members)} trajectories are still going, {LEAST_MEMBERS} are needed"
-        )
-        document |= {"old_values": {}, "values": {}}
+        why = f"{len(there)} of {len(group.members)} trajectories are still going, {LEAST_MEMBERS} are needed"
+        document |= {"why_not": why, **nothing}
     else:
-        document |= _learned(there, entries, event, snapshot, where, hash_words(seed, "lesson", index))
+        try:
+            document |= _learned(there, entries, event, snapshot, where, hash_words(seed, "lesson", index))
+        except InputError as error:  # no cells left that could be compared
+            document |= {"why_not": str(error), **nothing}
     file.parent.mkdir(exist_ok=True)
     with unfinished(file).open("w", encoding="utf-8") as draft:
         json.dump(document, draft, indent=1, ensure_ascii=False)
@@ -202,6 +201,8 @@ def _learned(
 ) -> dict[str, Any]:
     seen = [_features(entries[t.id]) for t, _ in there]
     wanted = {kind for f in seen for kind, n in f.counts.items() if n}
+    if not wanted:
+        raise InputError("no cell is left of the types that are compared")
     members = [
         Member(
             t.id,
@@ -212,14 +213,13 @@ def _learned(
         )
         for (t, own), f in zip(there, seen, strict=True)
     ]
-    try:
-        found = updated(snapshot, members, event.parameters, "kalman", seed)
-    except InputError as error:
-        raise RunError(f"{where}: {error}") from error
+    found = updated(snapshot, members, event.parameters, "emulator", seed)
     values, shortened = _values(there, found)
     return {
-        "method": "kalman",
+        "method": found.method,
         "cell_types": sorted(wanted),
+        "energy": _energy([entries[t.id] for t, _ in there]),
+        "composition_distance": _rounded(float(np.mean([entries[t.id]["composition_distance"] for t, _ in there]))),
         "parameters": [_told(learned) for learned in found.parameters],
         "effective": _rounded(found.effective),
         "held_back": shortened,
@@ -246,7 +246,7 @@ def _values(
             share /= 2
         else:
             share = 0.0
-            values[t.id] = {learned.path: _moved(learned, i, share) for learned in found.parameters}
+            values[t.id] = {}
         if share < 1:
             shortened[t.id] = share
     return values, shortened
@@ -264,10 +264,23 @@ def _moved(learned: Learned, member: int, share: float) -> str | float:
 
 def _is_accepted(own: LoadedScenario, values: Mapping[str, Any]) -> bool:
     try:
-        with_values(own, values)
-    except ScenarioError:
+        compile_plan(with_values(own, values))
+    except InputError:
         return False
     return True
+
+
+def _energy(entries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the energy distance of each cell type from the snapshot's, before anything was learned: a mean over all.
+
+    A type that a member had too few cells of counts in none.
+    """
+    found: dict[str, list[float]] = {}
+    for entry in entries:
+        for record in entry["before"]:
+            if record["energy"] is not None:
+                found.setdefault(record["cell_type"], []).append(record["energy"])
+    return {kind: _rounded(float(np.mean(values))) for kind, values in sorted(found.items())}
 
 
 def _entry(out: Path, t: Trajectory, index: int) -> Any:
@@ -310,6 +323,11 @@ def _rounded(x: float) -> float:
 
 def _read(file: Path) -> Any:
     try:
-        return json.loads(file.read_text("utf-8"))
+        return _parsed(file, file.stat().st_mtime_ns)
     except (OSError, ValueError) as error:
         raise RunError(f"{file} cannot be read ({error}): delete it, and resume; it is made again") from error
+
+
+@lru_cache(maxsize=64)
+def _parsed(file: Path, modified: int) -> Any:
+    return json.loads(file.read_text("utf-8"))

@@ -170,7 +170,7 @@ def described(scenario: Scenario, processes: Mapping[str, Process]) -> list[str]
 
 
 def _how(event: Assimilate) -> str:
-    what = f" of {', '.join(event.parameters)} by all trajectories together" if event.parameters else ""
+    what = f" of {', '.join(event.parameters)}, learned along the sweep and the replicates" if event.parameters else ""
     return f"{event.method}{what}"
 
 

@@ -26,7 +26,7 @@ from twin.errors import RunError
 from twin.kernels.blocks import Crew
 from twin.results import Ensemble, Trajectory, TrajectoryWriter, load_state, save_state
 from twin.results.commits import load_commits, stopped_by
-from twin.results.layout import fork_of, state_name, trajectory_of
+from twin.results.layout import fork_of, state_name, trajectory_of, update_of
 from twin.scenario.learning import learns_among, settled_by
 from twin.scenario.load import LoadedScenario
 from twin.scenario.variants import axes_of, load_variant, with_values
@@ -147,16 +147,18 @@ def lesson(loaded: LoadedScenario, out: Path, group: Group, jobs: Sequence[Job])
 
     jobs : of its members.
     """
+    tick, index = group.lesson.tick, group.lesson.index
+    if update_of(out, group.name).exists():
+        return
+    scenarios = []
+    for job in jobs:
+        before = [step for step in job.steps if step.tick < tick]
+        scenarios.append(scenario_of(loaded, job.trajectory, known_at(out, before, job.trajectory, tick)))
     usual = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a segment
     try:
-        tick, index = group.lesson.tick, group.lesson.index
-        scenarios = []
-        for job in jobs:
-            before = [step for step in job.steps if (step.tick, step.index) < (tick, index)]
-            scenarios.append(scenario_of(loaded, job.trajectory, known_at(out, before, job.trajectory, tick)))
         snapshot = world_of(loaded, jobs[0].trajectory).snapshots[index]
-        learn(out, group, scenarios, snapshot, group.lesson.event.file, loaded.scenario.seed)
+        learn(out, group, scenarios, snapshot, loaded.scenario.seed)
     finally:
         torch.set_num_threads(usual)
 
@@ -178,7 +180,7 @@ def world_of(loaded: LoadedScenario, trajectory: Trajectory | None = None, known
         if name not in _worlds:
             if trajectory is not None:
                 among = learns_among(loaded, loaded.scenario)
-                settled = settled_by(loaded.scenario, trajectory.branch, fork)
+                settled = settled_by(loaded.scenario, trajectory.branch)
                 _check_identity(name_of(essence(first, past, fork, among, settled), trajectory.replicate), trajectory)
             plan = compile_plan(own)
             while len(_worlds) >= MOST_WORLDS:
@@ -210,7 +212,7 @@ def _with_known(
     """Return a scenario with what was learned; what a branch sets itself at its fork stays as it says."""
     if trajectory is None:
         return own
-    settled = settled_by(loaded.scenario, trajectory.branch, trajectory.fork)
+    settled = settled_by(loaded.scenario, trajectory.branch)
     past = {key: value for key, value in known.past.items() if key not in settled}
     return with_values(own, {**past, **known.own})
 

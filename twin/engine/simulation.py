@@ -1,47 +1,30 @@
-"""From a checked scenario to a run store: trajectories as chains of Dask tasks.
+"""From a checked scenario to a run store: what is to be run is tried on, laid out, and carried out."""
 
-A task is one segment of one trajectory, from a commit to the next. It reads the state of the last commit and leaves a
-new one, so it can be retried anywhere; nothing large goes through the scheduler.
-"""
-
-import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, fields
-from functools import partial
-from hashlib import sha256
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
-from distributed import Client, Future, KilledWorker, as_completed, get_worker
-
-from twin.engine.cluster import Cluster, check_versions, client_of, dashboard_of
+from twin.engine.cluster import Cluster, client_of
+from twin.engine.dispatch import Told, Work, carry_out
 from twin.engine.expand import Futures, expand
 from twin.engine.identity import check_same, record_of
-from twin.engine.learning import Group, groups_of
+from twin.engine.learning import groups_of
 from twin.engine.loop import Progress, segment_ends
 from twin.engine.observe import layout_of
 from twin.engine.plan import Plan, check_file, compile_plan
 from twin.engine.seeding import check_places
-from twin.engine.segments import Job, jobs_of, lesson, segment, world_of
-from twin.engine.spread import Helpers, spread
+from twin.engine.segments import Job, jobs_of, world_of
 from twin.engine.world import World
-from twin.errors import InputError, RunError, TwinError
+from twin.errors import InputError
 from twin.results import Ensemble, Run, create_run, extend_run, open_run, settle_run
 from twin.results.commits import load_commits
-from twin.results.layout import trajectory_of, update_of
+from twin.results.layout import trajectory_of
 from twin.results.lock import RunLock
 from twin.results.status import ERRORS
 from twin.scenario.load import LoadedScenario
 
 __all__ = ["Progress", "Ready", "prepare", "ready", "run", "simulate"]
-
-PROGRESS = "twin-progress"  # topic of the workers' messages
-OFTEN = 0.2  # s between messages of one worker; each goes through the scheduler
-LOST = ("cancelled", "lost")
-
-Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -169,7 +152,7 @@ def simulate(
                 extend_run(out, record, layout, ensemble)
             _check_ids(open_run(out), ensemble)
         (out / ERRORS).unlink(missing_ok=True)
-        groups = groups_of(ensemble, plans.world.scenario)
+        groups = groups_of(ensemble.trajectories, plans.world.scenario)
         jobs = jobs_of(ensemble, groups)
         left = _left(out, plans, jobs)
         if left:
@@ -178,8 +161,8 @@ def simulate(
                 processes = min(workers, len(left))
                 threads = workers // processes
                 client = opened.enter_context(client_of(None, processes, versions))
-            by_id = {job.trajectory.id: job for job in jobs}
-            _carry_out(client, loaded, out, left, by_id, groups, threads, versions, on_progress, on_note)
+            work = Work(left, {job.trajectory.id: job for job in jobs}, groups, threads, versions)
+            carry_out(client, loaded, out, work, on_progress, on_note)
 
 
 def _check_ids(begun: Run, ensemble: Ensemble) -> None:
@@ -202,207 +185,3 @@ def _left(out: Path, plans: Ready, jobs: Sequence[Job]) -> list[tuple[Job, list[
         if ends:
             left.append((job, ends))
     return left
-
-
-def _carry_out(
-    client: Client,
-    loaded: LoadedScenario,
-    out: Path,
-    left: list[tuple[Job, list[int]]],
-    jobs: Mapping[str, Job],
-    groups: Sequence[Group],
-    threads: int,
-    versions: Mapping[str, str],
-    on_progress: Callable[[Progress], None] | None,
-    on_note: Told | None,
-) -> None:
-    """Submit all segments and wait for them; one trajectory that fails does not stop the others."""
-    dashboard = dashboard_of(client)
-    if dashboard is not None and on_note is not None:
-        on_note(f"dashboard: {dashboard}")
-    listener = None if on_progress is None else _listener(on_progress)
-    if listener is not None:
-        client.subscribe_topic(PROGRESS, listener)  # type: ignore[no-untyped-call]  # Dask's own
-    run_key = f"{loaded.sha256[:12]}-{sha256(str(out).encode()).hexdigest()[:8]}"
-    scenario = client.submit(_same, loaded, key=f"scenario-{run_key}", pure=False)
-    forks: dict[tuple[str, int], Future[int]] = {}
-    reached: dict[str, Future[int]] = {}  # by each trajectory
-    lessons: dict[str, Future[int]] = {}
-    homes, helpers = _shared_out(client, len(left))
-
-    def until(stop: int) -> None:
-        """Submit the segments that end before tick `stop` or at it."""
-        for rank, (job, ends) in enumerate(left):
-            me = job.trajectory
-            for end in [end for end in ends if end <= stop]:
-                begun = reached.get(me.id) or (None if job.parent is None else forks.get((job.parent.id, me.fork)))
-                learned = [lessons[step.name] for step in job.steps if step.tick < end and step.name in lessons]
-                reached[me.id] = client.submit(
-                    _task,
-                    scenario,
-                    str(out),
-                    job,
-                    end,
-                    [*([] if begun is None else [begun]), *learned],
-                    threads,
-                    dict(versions),
-                    helpers[rank],
-                    workers=homes[rank],
-                    allow_other_workers=homes[rank] is not None,
-                    key=f"segment-{run_key}-{me.id}-{end:08d}",
-                    retries=0,  # a segment that fails fails again; one whose worker is lost is run again anyway
-                    priority=-rank,  # a worker finishes what it has begun
-                    pure=False,
-                )
-                if end in job.forks:
-                    forks[(me.id, end)] = reached[me.id]
-            left[rank] = (job, [end for end in ends if end > stop])
-
-    try:
-        for group in groups:
-            if update_of(out, group.name).exists():
-                continue
-            until(group.lesson.tick)
-            members = [jobs[t.id] for t in group.members]
-            earlier = [lessons[step.name] for job in members for step in job.steps if step.name in lessons]
-            before = [*(reached[t.id] for t in group.members if t.id in reached), *dict.fromkeys(earlier)]
-            lessons[group.name] = client.submit(
-                _lesson,
-                scenario,
-                str(out),
-                group,
-                members,
-                before,
-                dict(versions),
-                key=f"lesson-{run_key}-{group.name}",
-                pure=False,
-            )
-        until(loaded.scenario.n_ticks)
-        last = {reached[job.trajectory.id]: job for job, _ in left}
-        _wait(client, out, last)
-    finally:
-        if listener is not None and client.status == "running":
-            with suppress(OSError):
-                client.unsubscribe_topic(PROGRESS)  # type: ignore[no-untyped-call]  # Dask's own
-
-
-def _shared_out(client: Client, trajectories: int) -> tuple[list[str | None], list[Helpers]]:
-    """Return where each trajectory had best be, and which workers, that would have nothing to do, help it."""
-    threads = dict(sorted(client.nthreads().items()))  # type: ignore[no-untyped-call]  # Dask's own
-    if len(threads) <= trajectories:
-        return [None] * trajectories, [{}] * trajectories
-    addresses = list(threads)
-    idle = addresses[trajectories:]
-    helpers: list[Helpers] = [{a: threads[a] for a in idle[i::trajectories]} for i in range(trajectories)]
-    return [*addresses[:trajectories]], helpers
-
-
-def _wait(client: Client, out: Path, last: Mapping["Future[int]", Job]) -> None:
-    """Wait for the ends of all trajectories, and raise the first failure when the others are done."""
-    failed: dict[str, TwinError | OSError] = {}
-    for future in as_completed(list(last)):  # type: ignore[no-untyped-call]  # Dask's own
-        if future.status in LOST or client.status not in ("running", "connecting"):
-            raise RunError("the scheduler was lost")
-        error = _error_of(future)
-        if error is not None:
-            failed[last[future].trajectory.id] = error
-    if failed:
-        told = {name: str(error).partition(";")[0] for name, error in failed.items()}
-        with suppress(OSError):  # a full disk is told below
-            (out / ERRORS).write_text(json.dumps(told, indent=1), "utf-8")
-        first = next(iter(failed.values()))
-        more = len(failed) - 1
-        if more and isinstance(first, RunError):
-            raise RunError(f"{first} (and {more} more trajectories failed: twin status {out})") from first
-        raise first
-
-
-def _error_of(future: "Future[int]") -> TwinError | OSError | None:
-    """Return what ended a trajectory, in our words where it is not ours."""
-    error = future.exception()  # type: ignore[no-untyped-call]  # Dask's own
-    if error is None or isinstance(error, TwinError | OSError):  # a full disk is the caller's to tell
-        return error
-    if isinstance(error, KilledWorker):
-        lost = RunError("a worker was lost four times, most likely for want of memory: take fewer workers or cells")
-        lost.__cause__ = error
-        return lost
-    stopped = RunError(f"the run stopped: {type(error).__name__}: {error}")
-    stopped.__cause__ = error
-    return stopped
-
-
-def _same(loaded: LoadedScenario) -> LoadedScenario:
-    """Hand the scenario to the workers as a result of its own: each gets it once, and a lost one is made again."""
-    return loaded
-
-
-def _task(
-    loaded: LoadedScenario,
-    out: str,
-    job: Job,
-    until: int,
-    before: Sequence[int],
-    threads: int,
-    versions: Mapping[str, str],
-    helpers: Helpers,
-) -> int:
-    """Run a segment on a worker; `before`, what the segment before it reached, only makes this one wait."""
-    _check_here(versions)
-    share = partial(spread, loaded=loaded, trajectory=job.trajectory, helpers=helpers) if helpers else None
-    return segment(loaded, Path(out), job, until, partial(_report, _Pace()), threads, share)
-
-
-def _lesson(
-    loaded: LoadedScenario,
-    out: str,
-    group: Group,
-    jobs: Sequence[Job],
-    before: Sequence[int],
-    versions: Mapping[str, str],
-) -> int:
-    """Let an ensemble learn on a worker, once its trajectories, `before`, have come to the snapshot."""
-    _check_here(versions)
-    lesson(loaded, Path(out), group, jobs)
-    return group.lesson.tick
-
-
-def _check_here(versions: Mapping[str, str]) -> None:
-    """Refuse to work where other versions are installed.
-
-    Raises
-    ------
-    InputError
-        If they are; the worker is named.
-    """
-    other = check_versions(versions)
-    if other:
-        told = ", ".join(f"{name} {version} (wanted {versions[name]})" for name, version in other.items())
-        raise InputError(f"the worker {get_worker().address} has {told}: install the same versions everywhere")
-
-
-class _Pace:
-    """When the last message was sent."""
-
-    def __init__(self) -> None:
-        self.last = float("-inf")
-
-    def is_due(self) -> bool:
-        """Say whether it is time for the next one."""
-        now = monotonic()
-        if now - self.last < OFTEN:
-            return False
-        self.last = now
-        return True
-
-
-def _report(pace: _Pace, progress: Progress) -> None:
-    if pace.is_due() or progress.tick == progress.n_ticks:
-        get_worker().log_event(PROGRESS, asdict(progress))
-
-
-def _listener(on_progress: Callable[[Progress], None]) -> Callable[[tuple[float, dict[str, Any]]], None]:
-    def heard(event: tuple[float, dict[str, Any]]) -> None:
-        told = event[1]  # Dask adds the worker's address
-        on_progress(Progress(**{f.name: told[f.name] for f in fields(Progress)}))
-
-    return heard

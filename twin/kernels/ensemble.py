@@ -43,7 +43,7 @@ def kalman_update(parameters: Float, predicted: Float, observed: Float, variance
     n = len(parameters)
     a, b = parameters - parameters.mean(axis=0), predicted - predicted.mean(axis=0)
     cross, own = a.T @ b / (n - 1), b.T @ b / (n - 1)
-    noise = luck - luck.mean(axis=0)  # the mean of the ensemble is then not moved by chance
+    noise = (luck - luck.mean(axis=0)) * np.sqrt(n / (n - 1))  # the mean of the ensemble is not moved by chance
     innovation = observed + noise * np.sqrt(variance) - predicted  # (member, observation)
     gain = np.linalg.solve(own + np.diag(variance), cross.T).T  # (parameter, observation)
     return np.asarray(parameters + innovation @ gain.T, dtype=np.float64)

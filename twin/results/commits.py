@@ -35,7 +35,8 @@ class Commit:
     lineage : compartments with births or deaths.
     fields : compartments with concentrations.
     readouts : places along the readouts' time axis.
-    log : what happened: events that a condition let happen, snapshots that were assimilated, an early end.
+    log : what happened: events that a condition let happen, snapshots that were assimilated, what was learned of them,
+    an early end.
     """
 
     name: str

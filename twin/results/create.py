@@ -27,6 +27,7 @@ from twin.results.layout import (
     REPLICATE,
     TIME,
     TRAJECTORIES,
+    UPDATES,
     ReadoutLayout,
     check_folder_name,
     readouts_of,
@@ -138,7 +139,7 @@ def settle_run(path: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
     for left in path.glob(f"{LOCK}-*"):
         left.unlink(missing_ok=True)
-    for left in path.glob(f".*{PARTIAL}"):
+    for left in [*path.glob(f".*{PARTIAL}"), *(path / UPDATES).glob(f".*{PARTIAL}")]:
         if left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
         else:

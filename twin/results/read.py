@@ -170,12 +170,22 @@ class Run:
     def updates(self) -> list[dict[str, Any]]:
         """What ensembles learned from snapshots while they ran, by time.
 
-        Each with "event" (its place in the timeline), "file", "time" (h), "branch", "parameters" (moments before and
-        after, of the logarithm where "log" is true), and "values", the new ones by trajectory; with "why_not" where
-        nothing could be learned.
+        Each with "event" (its place in the timeline), "file", "time" (h), "parameters" (moments before and after, of
+        the logarithm where "log" is true), and by id of its trajectories "old_values" and "values", the new ones; with
+        "why_not" where nothing could be learned. Labels along the axes of a sweep are values at the start.
+
+        Raises
+        ------
+        InputError
+            If one is damaged.
         """
-        found = [json.loads(file.read_text("utf-8")) for file in sorted((self.path / UPDATES).glob("[!.]*.json"))]
-        return sorted(found, key=lambda update: (update["tick"], update["event"], update["branch"], update["members"]))
+        found = []
+        for file in sorted((self.path / UPDATES).glob("[!.]*.json")):
+            try:
+                found.append(json.loads(file.read_text("utf-8")))
+            except (OSError, ValueError) as error:
+                raise InputError(f"{file} cannot be read ({error}): restore it, or run anew") from error
+        return sorted(found, key=lambda update: (update["tick"], update["event"], update["members"]))
 
     def stopped(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> str | None:
         """Return why a trajectory ended before its time; None where it did not."""
@@ -234,7 +244,11 @@ class Run:
         has none.
         """
         told = {
-            t.id: {(e["tick"], e["event"]): float(e["log_likelihood"]) for e in self._log(t) if "log_likelihood" in e}
+            t.id: {
+                (e["tick"], e["event"]): float(e["log_likelihood"])
+                for e in self._log(t)
+                if e.get("method") == "reweight"
+            }
             for t in self.trajectories
         }
         snapshots = set().union(*told.values())

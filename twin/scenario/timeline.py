@@ -93,7 +93,7 @@ class Assimilate(_Event):
 
     compare : only tell how far off it is. reweight : give every replicate a weight by the likelihood of the snapshot.
     reseed : move the cells' expression, type by type, to that of the measured cells nearest by optimal transport.
-    update : learn `parameters` by an ensemble Kalman step over the points of the sweep and the replicates; every
+    update : learn `parameters`, by Bayes' rule on an emulator of the points of the sweep and the replicates; every
     trajectory goes on with its own new values.
     """
 
@@ -109,7 +109,10 @@ class Assimilate(_Event):
     )
     cell_types: tuple[str, ...] = Field((), description="Without it: all types that both have.")
     hold_out: float = Field(
-        0.5, ge=0, le=0.9, description="Share of the measured cells that correct nothing and test the correction."
+        0.5,
+        ge=0,
+        le=0.9,
+        description="Share of the measured cells that correct nothing and test the correction; in an update first 0.",
     )
     share: float = Field(1.0, gt=0, le=1, description="Of `reseed`: share of the twin's cells that are moved.")
 
@@ -124,6 +127,11 @@ class Assimilate(_Event):
         if self.method == "update" and not self.parameters:
             raise ValueError("what is learned? give parameters, like [signalling.secretion.0.rate]")
         return self
+
+    @property
+    def held_out(self) -> float:
+        """The share of the measured cells that correct nothing: an update has nothing that they could test at once."""
+        return 0.0 if self.method == "update" and "hold_out" not in self.model_fields_set else self.hold_out
 
 
 Event = Annotated[AddSubstance | WashOut | KnockOut | RemoveCells | InjectCells | Assimilate, Field(discriminator="do")]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 import typer
 
 if TYPE_CHECKING:
+    from twin_viz.page import Painter
     from twin_viz.tissue import Run
 
 logger = logging.getLogger(__name__)
@@ -61,6 +62,99 @@ def view(
     times = tuple(part.strip() for part in time.split(",")) if time is not None else (None,)
     chosen = color if color is not None else picture_color(store)
     typer.echo(str(picture(store, target, times, chosen, field, compartment, cut, replicate)))
+
+
+def film(
+    run: Annotated[Path, typer.Argument(help="Folder of the run store.")],
+    color: Annotated[
+        str | None, typer.Option(help="A gene, an obs column or a program. Without it: the scenario's gene.")
+    ] = None,
+    cut: Annotated[str | None, typer.Option(help="The part that stays, like 'y>20 um'.")] = None,
+    compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
+    replicate: Annotated[int, typer.Option(min=0, help="Which of the replicates.")] = 0,
+    branch: Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")
+    ] = None,
+    fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames a second.")] = 8.0,
+    out: Annotated[Path | None, typer.Option(help="MP4 or GIF to write. Without it: tissue.mp4 here.")] = None,
+) -> None:
+    """Make a film of RUN: a frame for each time at which its cells were kept (observe.cells_every)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from twin.results import open_run, point_of
+    from twin_viz.film import film as make
+
+    store = open_run(run).at(branch, point_of(point or ()))
+    chosen = color if color is not None else picture_color(store)
+    painter, advice = panel_painter()
+    if advice:
+        typer.echo(advice, err=True)
+    target = out if out is not None else Path("tissue.mp4")
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("frames", total=None)
+
+        def drawn(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of)
+
+        made = make(store, target, painter, chosen, compartment, cut, replicate, fps, on_frame=drawn)
+    typer.echo(str(made))
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of the run store.")],
+    paraview: Annotated[Path | None, typer.Option(help="New folder: .pvd with .vtp of cells, .vti of fields.")] = None,
+    h5ad: Annotated[Path | None, typer.Option(help="New file: the cells, for scanpy and squidpy.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="New folder: readouts, cells, births and deaths as tables.")] = None,
+    graphml: Annotated[Path | None, typer.Option(help="File: who touches whom, for Cytoscape and Gephi.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Of --h5ad and --graphml: when, like 24h; --h5ad takes 'all'. The last.")
+    ] = None,
+    color: Annotated[
+        list[str] | None,
+        typer.Option(help="Of --paraview and --csv: a gene or program that cells carry, too; may be repeated."),
+    ] = None,
+    compartment: Annotated[str | None, typer.Option(help="Which, where there are several.")] = None,
+    replicate: Annotated[int, typer.Option(min=0, help="Which of the replicates.")] = 0,
+    branch: Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")] = None,
+    point: Annotated[
+        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")
+    ] = None,
+) -> None:
+    """Write RUN in the formats of other programs: one or several of the options that name a file or folder."""
+    from twin.errors import InputError
+    from twin.results import open_run, point_of, write_graphml
+
+    wanted = [path for path in (paraview, h5ad, csv, graphml) if path is not None]
+    if not wanted:
+        raise InputError("export what? give --paraview, --csv (folders), --h5ad or --graphml (files)")
+    if time is not None and h5ad is None and graphml is None:
+        raise InputError("--time goes with --h5ad or --graphml: the others hold all kept times")
+    if color and paraview is None and csv is None:
+        raise InputError("--color goes with --paraview or --csv: the others hold all genes, or none")
+    store = open_run(run).at(branch, point_of(point or ()))
+    if h5ad is not None and h5ad.suffix != ".h5ad":
+        raise InputError(f"--h5ad {h5ad}: end the name with .h5ad")
+    if graphml is not None and time == "all":
+        raise InputError("--time all goes with --h5ad alone: a graph is of one time")
+    observe = store.scenario.get("observe", {})
+    colors = color if color is not None else [*observe.get("genes", ()), *observe.get("programs", ())]
+    if paraview is not None:
+        from twin_viz.export.paraview import write_paraview
+
+        typer.echo(str(write_paraview(store, paraview, colors, compartment, replicate)))
+    if h5ad is not None:
+        from twin_viz.export.anndata_file import write_h5ad
+
+        typer.echo(str(write_h5ad(store, h5ad, time, compartment, replicate)))
+    if csv is not None:
+        from twin_viz.export.tables import write_tables
+
+        typer.echo(str(write_tables(store, csv, colors, compartment, replicate)))
+    if graphml is not None:
+        write_graphml(store.contact_graph(time, replicate, compartment), graphml)
+        typer.echo(str(graphml))
 
 
 def pictures(run: Path, out: Path) -> list[Path]:
@@ -119,6 +213,20 @@ def painter() -> tuple[Picture, str]:
     from twin_viz import scene
 
     return scene.picture, ""
+
+
+def panel_painter() -> "tuple[Painter, str]":
+    """Return who fills the panels of a page here, and where it is the plain way one sentence on why."""
+    from twin_viz.graphics import graphics
+
+    found = graphics()
+    if found.backend is None:
+        from twin_viz.plain import PlainPainter
+
+        return PlainPainter(), found.advice
+    from twin_viz.scene import ScenePainter
+
+    return ScenePainter(), ""
 
 
 def picture_color(run: "Run") -> str:

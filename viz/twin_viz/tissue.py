@@ -212,17 +212,23 @@ def read_view(
         raise UnknownNameError("compartment", name, known)
     hours = list(dict.fromkeys(kept_time(run, time, replicate) for time in times))
     kept = parse_cut(cut) if cut is not None else None
-    snapshots = {hour: run.cells(hour, replicate=replicate, compartment=name) for hour in hours}
-    if not any(cells.n_obs for cells in snapshots.values()):
-        raise InputError(f"{name}: no cells are there at {', '.join(f'{h:g} h' for h in hours)}")
     programs = run.scenario.get("observe", {}).get("programs", {})
-    columns = {hour: column(cells, color, programs) for hour, cells in snapshots.items()}
+    columns: dict[float, Any] = {}
+    seen: list[_Seen] = []
+    for hour in hours:  # of each time only what is shown is held: a film has many
+        cells = run.cells(hour, replicate=replicate, compartment=name)
+        columns[hour] = column(cells, color, programs)
+        seen.append(_Seen.of(cells))
+    if not any(len(one.radius) for one in seen):
+        raise InputError(f"{name}: no cells are there at {', '.join(f'{h:g} h' for h in hours)}")
     coloring, values = shared_colors(columns)
-    tissues = tuple(_tissue(snapshots[hour], hour, values[hour], kept, with_dead=color == DEATH) for hour in hours)
-    box = _box(run, name, list(snapshots.values()))
+    tissues = tuple(
+        _tissue(one, hour, values[hour], kept, with_dead=color == DEATH) for one, hour in zip(seen, hours, strict=True)
+    )
+    box = _box(run, name, seen)
     shown = None
     if field != "none":
-        shown = _field(run, field, name, replicate, hours[-1], snapshots[hours[-1]])
+        shown = _field(run, field, name, replicate, hours[-1], cells)
     title = str(run.scenario.get("name", "twin"))
     return View(title, name, tissues, coloring, shown, box, measured_until(run))
 
@@ -231,20 +237,33 @@ def _position(cells: AnnData) -> Float:
     return np.asarray(cells.obsm["spatial"], dtype=np.float64).reshape(cells.n_obs, 3)
 
 
-def _tissue(cells: AnnData, hour: float, value: Float, cut: Cut | None, *, with_dead: bool = False) -> Tissue:
-    position = _position(cells)
-    alive = np.asarray(cells.obs["alive"], dtype=bool) if "alive" in cells.obs else np.ones(len(value), bool)
-    value = np.where(alive | with_dead, value, np.nan)
-    stays = cut.keeps(position) if cut is not None else np.ones(len(value), bool)
+@dataclass(frozen=True)
+class _Seen:
+    """What is shown of the cells of one time: position (cell, 3) µm, radius (cell,) µm, alive (cell,)."""
+
+    position: Float
+    radius: Float
+    alive: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, cells: AnnData) -> "_Seen":
+        alive = cells.obs["alive"] if "alive" in cells.obs else np.ones(cells.n_obs)
+        radius = np.asarray(cells.obs["radius"], dtype=np.float64)
+        return cls(_position(cells), radius, np.asarray(alive, dtype=np.bool_))
+
+
+def _tissue(seen: _Seen, hour: float, value: Float, cut: Cut | None, *, with_dead: bool = False) -> Tissue:
+    value = np.where(seen.alive | with_dead, value, np.nan)
+    stays = cut.keeps(seen.position) if cut is not None else np.ones(len(value), bool)
     if len(stays) and not stays.any():
         raise InputError("cut: no cell is left in the part that stays")
-    return Tissue(hour, position[stays], np.asarray(cells.obs["radius"], dtype=np.float64)[stays], value[stays])
+    return Tissue(hour, seen.position[stays], seen.radius[stays], value[stays])
 
 
-def _box(run: Run, name: str, snapshots: Sequence[AnnData]) -> Float:
+def _box(run: Run, name: str, seen: Sequence[_Seen]) -> Float:
     """Return the compartment's box, widened to hold every cell, (2, axis) µm."""
-    points = np.concatenate([_position(cells) for cells in snapshots])
-    reach = np.concatenate([np.asarray(cells.obs["radius"], dtype=np.float64) for cells in snapshots])[:, None]
+    points = np.concatenate([one.position for one in seen])
+    reach = np.concatenate([one.radius for one in seen])[:, None]
     low, high = (points - reach).min(axis=0), (points + reach).max(axis=0)
     size = run.scenario.get("compartments", {}).get(name, {}).get("box")
     if size is not None:
@@ -287,7 +306,7 @@ def _field(run: Run, wanted: str | None, name: str, replicate: int, hour: float,
         units=str(data["concentration"].attrs.get("units", "nM")),
         time=hour,
         concentration=np.asarray(values, dtype=np.float64),
-        edges=(_edges(values["x"]), _edges(values["y"]), _edges(values["z"])),
+        edges=(voxel_edges(values["x"]), voxel_edges(values["y"]), voxel_edges(values["z"])),
         low=low,
         high=high,
         source=_position(cells)[source],
@@ -295,7 +314,7 @@ def _field(run: Run, wanted: str | None, name: str, replicate: int, hour: float,
     )
 
 
-def _edges(centres: xr.DataArray) -> Float:
+def voxel_edges(centres: xr.DataArray) -> Float:
     """Return the edges of voxels from their centres along one axis."""
     middle = np.asarray(centres, dtype=np.float64)
     step = middle[1] - middle[0] if len(middle) > 1 else 2 * abs(middle[0]) or 1.0  # one voxel from 0 on
