@@ -49,6 +49,8 @@ def test_each_frame_is_the_picture_of_its_time(painter: Painter, tmp_path: Path)
     assert not foot.any(), "the colour bar stands still"
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # the reader's own pipes
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_film_can_be_played(tmp_path: Path) -> None:
     run, heard = FakeRun(n=80), []
     out = film(run, tmp_path / "t.mp4", PlainPainter(), size=SIZE, on_frame=lambda i, n: heard.append((i, n)))
