@@ -22,7 +22,7 @@ from tests.results.bodies import body
 from twin.engine import cluster, identity, simulation
 from twin.engine.apply import Pending, apply_updates, declared
 from twin.engine.plan import check_file
-from twin.engine.simulation import simulate
+from twin.engine.simulation import _new_folder, run, simulate
 from twin.errors import InputError, RunError, ScenarioError
 from twin.process import (
     CONCENTRATION,
@@ -225,6 +225,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     simulate(load_scenario(write_tiny(folder), LONG), folder / "run")
     return folder / "run"
+
+
+def test_a_run_without_a_folder_gets_one_called_as_its_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = write_tiny(tmp_path)
+    short = ("duration=30 min", "name='a /tiny: one'", "world_model.name=still")
+    assert run(file, sets=short).path == Path("runs/a-tiny-one")
+    assert _new_folder("a /tiny: one") == Path("runs/a-tiny-one-2")
+    assert _new_folder("…") == Path("runs/run")
+    with pytest.raises(InputError, match="which run goes on"):
+        run(file, resume=True)
 
 
 def _heed() -> None:

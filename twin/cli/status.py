@@ -11,8 +11,12 @@ MOST = 20  # trajectories that are listed without --all
 def status(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run store, going on or not.")],
     every: Annotated[bool, typer.Option("--all", help="List every trajectory, also those that are done.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read every file of it, and name those that are damaged.")
+    ] = False,
 ) -> None:
     """Say of each trajectory of RUN how far it is, whether it is running, what went wrong, and how it goes on."""
+    from twin.errors import InputError
     from twin.results import open_run
     from twin.results.status import status_of
 
@@ -31,5 +35,12 @@ def status(
         typer.echo(f"  {s.trajectory.id}  {s.state:<8} {where:<14} {opened.ensemble.label(s.trajectory)}{told}")
     if not every and len(shown) > MOST:
         typer.echo(f"  … and {len(shown) - MOST} more (--all)")
+    if check:
+        spoilt = opened.damaged()
+        for file in spoilt:
+            typer.echo(f"damaged: {file}")
+        if spoilt:
+            raise InputError(f"{len(spoilt)} damaged files in {run}: bring them back from a copy; the rest still opens")
+        typer.echo("every file can be read")
     if done < n and not found.is_alive:
         typer.echo(f"go on with: twin run FILE --out {run} --resume, FILE being the scenario that it was begun with")

@@ -1,8 +1,10 @@
 """From a checked scenario to a run store: what is to be run is tried on, laid out, and carried out."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from twin.engine.cluster import Cluster, client_of
@@ -64,7 +66,7 @@ def ready(loaded: LoadedScenario) -> Ready:
 
 def run(
     scenario: str | Path | LoadedScenario,
-    out: str | Path,
+    out: str | Path | None = None,
     *,
     sets: Sequence[str] = (),
     workers: int = 1,
@@ -78,22 +80,33 @@ def run(
     Parameters
     ----------
     scenario : a file, or what `twin.load_scenario` gave.
+    out : a new folder; without it one in `runs` that is called as the scenario is.
     sets : overrides of a file's values, like "duration=6 h".
     cluster : a `dask.distributed` client, the address of a scheduler, or its file; without it `workers` of our own
         (call this under `if __name__ == "__main__":` where there are several).
     resume, extend, on_progress, workers : see `simulate`; the errors too.
     """
     loaded = scenario if isinstance(scenario, LoadedScenario) else check_file(scenario, sets)[0]
+    if out is None and (resume or extend):
+        raise InputError("which run goes on? give out, the folder that it is in")
+    folder = _new_folder(loaded.scenario.name) if out is None else Path(out)
     simulate(
         loaded,
-        Path(out),
+        folder,
         workers=workers,
         cluster=cluster,
         resume=resume,
         extend=extend,
         on_progress=on_progress,
     )
-    return open_run(out)
+    return open_run(folder)
+
+
+def _new_folder(name: str) -> Path:
+    """Return a folder in `runs` that is not there yet, called as a scenario is."""
+    plain = re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "run"
+    tried = (Path("runs", plain if i == 1 else f"{plain}-{i}") for i in count(1))
+    return next(folder for folder in tried if not folder.exists())
 
 
 def simulate(

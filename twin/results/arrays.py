@@ -31,7 +31,7 @@ def storage(
         joined = min(ceil(shape[0] / rows), max(1, SHARD_BYTES // (rows * row)))
         shards = (rows * joined, *rest) if sharded else None
     chunks = (rows, *rest) if shape else ()
-    return {"chunks": chunks, "shards": shards, "compressors": ZstdCodec(level=ZSTD_LEVEL)}
+    return {"chunks": chunks, "shards": shards, "compressors": ZstdCodec(level=ZSTD_LEVEL, checksum=True)}
 
 
 def storage_of(values: NDArray[Any]) -> dict[str, Any]:

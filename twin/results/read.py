@@ -17,6 +17,7 @@ import zarr
 from twin.errors import InputError, UnknownNameError
 from twin.kernels.ensemble import weights_of
 from twin.results.commits import Commit, Frame, load_commits, stop_in
+from twin.results.damage import damaged, naming_damage
 from twin.results.ensemble import Ensemble, Trajectory
 from twin.results.frames import load_frame, load_genes, load_table
 from twin.results.graphs import contact_graph, lineage_graph
@@ -311,14 +312,16 @@ class Run:
         Raises
         ------
         InputError
-            If that time was not kept, or there is no such trajectory; the nearest that are there are named.
+            If that time was not kept, or there is no such trajectory: the nearest that are there are named; or if a
+            file is damaged: it is named.
         """
         compartment = self._compartment(compartment)
         trajectory = self.ensemble.find(replicate, branch, point)
         owner, commit, frame = self._frame_at(time, trajectory)
         about = {"time": frame.time, "tick": frame.tick}
-        group = self._open(owner, compartment, CELLS, commit)
-        return load_frame(group, frame.rows[compartment], about, lazy=lazy)
+        with naming_damage(self._folder(owner, compartment, CELLS, commit)):
+            group = self._open(owner, compartment, CELLS, commit)
+            return load_frame(group, frame.rows[compartment], about, lazy=lazy)
 
     def fields(
         self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
@@ -350,6 +353,11 @@ class Run:
         )
         return joined
 
+    def damaged(self) -> list[Path]:
+        """Return the committed files that cannot be read, of all trajectories; every one is read for it."""
+        ids = [t.id for t in self.trajectories]
+        return list(damaged(self.path, ids, self.compartments, int(self.attrs.get("generation", 0))))
+
     def lineage(
         self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
     ) -> pd.DataFrame:
@@ -360,7 +368,8 @@ class Run:
         for owner in self._line(trajectory):
             for commit in self._commits(owner):
                 if compartment in commit.lineage:
-                    table = load_table(self._open(owner, compartment, LINEAGE, commit))
+                    with naming_damage(self._folder(owner, compartment, LINEAGE, commit)):
+                        table = load_table(self._open(owner, compartment, LINEAGE, commit))
                     tables.append(table if owner is trajectory else table[table["tick"] < trajectory.fork])
         if not tables:
             kinds = {
