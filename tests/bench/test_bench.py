@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.bench.bench_population import run_population, soak
@@ -45,9 +46,10 @@ def test_the_ball_of_the_comparison_lands_where_physicell_has_it() -> None:
 
 @pytest.mark.slow
 def test_a_tissue_is_made_moved_stored_and_read_back(tmp_path: Path) -> None:
+    held = psutil.Process().memory_info().rss / 2**30  # by the tests before
     row = run_population(600, 2, tmp_path)  # asserts that what is read is what was written
     assert 900 < row["genes a cell"] < 1_200
-    assert row["peak memory: GiB"] < 2
+    assert row["peak memory: GiB"] - held < 2
 
 
 @pytest.mark.slow

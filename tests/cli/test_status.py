@@ -69,3 +69,20 @@ def test_workers_of_other_versions_are_refused() -> None:
     assert check_versions(versions()) == {}
     assert check_versions({**versions(), "numpy": "0.1"}) == {"numpy": versions()["numpy"]}
     assert check_versions({"nothing": "1"}) == {"nothing": "not there"}
+
+
+def test_a_run_does_not_begin_on_workers_of_other_versions(tmp_path: Path) -> None:
+    from twin.engine.cluster import client_of, local_client
+    from twin.engine.dispatch import _check_here
+    from twin.engine.plan import versions
+    from twin.errors import InputError
+
+    skewed = {**versions(), "numpy": "0.1"}
+    with local_client(1) as cluster:
+        refused = r"the worker .* has numpy .* \((here|wanted) 0.1\): install the same versions everywhere"
+        with pytest.raises(InputError, match=refused), client_of(cluster, 1, skewed):
+            pass
+        with pytest.raises(InputError, match=refused):  # one that came later
+            cluster.submit(_check_here, skewed).result()
+        with client_of(cluster, 1, versions()) as same:
+            assert same is cluster

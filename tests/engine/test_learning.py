@@ -1,14 +1,18 @@
 """An ensemble learns a rate from a snapshot half-way, and goes on with what it learned; nothing hangs on who ran it."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from time import sleep
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.engine.tiny import TINY
+from tests.faults.cluster import commits_of, kill, started_run, wait_for
 from twin.analysis.summary import report
 from twin.assimilation.members import Setting
 from twin.assimilation.update import Learned, Update
@@ -19,7 +23,8 @@ from twin.engine.plan import check_file
 from twin.engine.segments import jobs_of, lesson, scenario_of, segment
 from twin.engine.simulation import Ready, ready, run, simulate
 from twin.errors import InputError, RunError, ScenarioError
-from twin.results import Run, Trajectory, create_run, differences
+from twin.results import Run, Trajectory, create_run, differences, open_run
+from twin.results.status import status_of
 
 RATE = "signalling.secretion.0.rate"
 TRUTH = 700.0  # molecules/h; far from the middle of what is believed, 2,800
@@ -182,6 +187,24 @@ def test_neither_two_workers_nor_branches_that_came_later_change_anything(branch
         assert branched._log(t) == other._log(t)
         state = f"trajectories/{t.id}/state-000006.safetensors"
         assert (branched.path / state).read_bytes() == (grown / state).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_client_killed_while_its_ensemble_learns_loses_nothing(learned: Run, tmp_path: Path, seed: int) -> None:
+    luck = Random(seed)
+    for name in ("twin.yaml", "seen.h5ad"):
+        shutil.copyfile(learned.path.parent / name, tmp_path / name)
+    out = tmp_path / "run"
+    with started_run(tmp_path / "twin.yaml", out, "--workers", "2") as client:
+        enough = luck.randrange(1, 5)  # commits, of four at the snapshot and four at the end
+        wait_for(lambda: out.exists() and commits_of(out) >= enough, client)
+        sleep(luck.uniform(0, 2))
+        kill(client.pid)
+        client.wait()
+    wait_for(lambda: not status_of(open_run(out)).is_alive)
+    assert differences(run(tmp_path / "twin.yaml", out, resume=True).path, learned.path) == []
+    assert not list((out / "updates").glob(".*")), "no half of a file is left"
 
 
 def test_what_is_left_of_an_ensemble_goes_on_as_it_was(folder: Path) -> None:

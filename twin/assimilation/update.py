@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twin.assimilation.members import Member, Setting
 from twin.assimilation.snapshot import Snapshot
-from twin.assimilation.weights import MODEL_ERROR, observed
+from twin.assimilation.weights import MODEL_ERROR, effective_cells, observed
 from twin.errors import InputError
 from twin.kernels.emulate import emulated_update
 from twin.kernels.ensemble import LEAST_MEMBERS, effective_size, kalman_update, weights_of
@@ -125,7 +125,8 @@ def _moved(snapshot: Snapshot, members: Sequence[Member], scaled: Float, method:
     told = np.concatenate([observed(snapshot, members[0].features), 2 * np.arcsin(np.sqrt(seen / seen.sum()))])
     spread = members[0].features.spread
     means = np.mean([m.features.error**2 for m in members], axis=0) + (MODEL_ERROR * spread) ** 2
-    numbers = np.full(len(types), 1 / seen.sum() + float(np.mean(1 / np.maximum(cells.sum(axis=1), 1))))
+    ours = float(np.mean(1 / np.maximum(cells.sum(axis=1), 1)))
+    numbers = np.full(len(types), 1 / effective_cells(float(seen.sum())) + ours)
     variance = np.concatenate([means, numbers])
     streams = Streams(seed, 0, 0)
     if method == "emulator":

@@ -67,12 +67,18 @@ def log_likelihood(snapshot: Snapshot, found: Features, wanted: Sequence[str]) -
     """Return the log-likelihood of the correcting half of a snapshot, given a replicate.
 
     Means are Gaussian, with the sampling error of both sides and `MODEL_ERROR`; cell numbers are multinomial with the
-    replicate's shares. Source: Wood, Statistical inference for noisy nonlinear ecological dynamic systems, Nature 466
-    (2010), synthetic likelihood.
+    replicate's shares, of as many cells as tell shares to within that error. Source: Wood, Statistical inference for
+    noisy nonlinear ecological dynamic systems, Nature 466 (2010), synthetic likelihood.
     """
     variance = found.error**2 + (MODEL_ERROR * found.spread) ** 2
     off = observed(snapshot, found) - found.value
     means = -0.5 * float((off**2 / variance + np.log(2 * np.pi * variance)).sum()) if len(off) else 0.0
     seen = np.array([len(snapshot.rows(name, test=False)) for name in wanted], dtype=np.float64)
     shares = np.array([found.counts[name] + PRIOR for name in wanted])
-    return means + float((seen * np.log(shares / shares.sum())).sum())
+    worth = effective_cells(float(seen.sum())) / max(float(seen.sum()), 1.0)
+    return means + worth * float((seen * np.log(shares / shares.sum())).sum())
+
+
+def effective_cells(n: float) -> float:
+    """Return how many cells tell a composition as well as n do, of which the twin errs by `MODEL_ERROR`."""
+    return n / (1 + n * MODEL_ERROR**2)
