@@ -1,6 +1,5 @@
 """An ensemble of finished trajectories: what their parameters were, and what they look like at a snapshot's time."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -16,10 +15,9 @@ from twin.errors import InputError, UnknownNameError
 from twin.results import Run
 from twin.results.ensemble import spelt
 from twin.scenario.futures import TRUNK
+from twin.units import number_and_unit
 
 Float = NDArray[np.float64]
-
-_VALUE = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$")
 
 
 @dataclass(frozen=True)
@@ -68,12 +66,12 @@ def setting_of(document: dict[str, Any], path: str, where: str) -> Setting:
             known = list(found) if isinstance(found, dict) else [str(i) for i in range(len(found or ()))]
             here = ".".join(walked[:-1]) or "the scenario"
             raise UnknownNameError(f"key of {here}", key, known, f"--parameter {path}: {where}: ")
-    parsed = _VALUE.match(found) if isinstance(found, str) else None
+    parsed = number_and_unit(found) if isinstance(found, str) else None
     if isinstance(found, int | float) and not isinstance(found, bool) and isfinite(found):
         return Setting(float(found), "")
     if parsed is None:
         raise InputError(f"--parameter {path}: {where} has {found!r} there, which is no number")
-    return Setting(float(parsed[1]), parsed[2])
+    return Setting(*parsed)
 
 
 def members_of(
@@ -157,10 +155,10 @@ def _setting(run: Run, path: str, swept: Mapping[str, str]) -> Setting:
     """Return a parameter of one point: what the sweep sets there, else what the scenario says."""
     if path not in swept:
         return setting_of(run.scenario, path, str(run.path))
-    parsed = _VALUE.match(swept[path])
+    parsed = number_and_unit(swept[path])
     if parsed is None:
         raise InputError(f"--parameter {path}: {run.path} has {swept[path]!r} there, which is no number")
-    return Setting(float(parsed[1]), parsed[2])
+    return Setting(*parsed)
 
 
 def cells_at(run: Run, time: float, replicate: int, compartment: str | None) -> tuple[sp.csr_array, NDArray[np.str_]]:

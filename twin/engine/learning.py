@@ -6,7 +6,6 @@ what comes after that tick is run with the values that stand there.
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +26,7 @@ from twin.kernels.ensemble import LEAST_MEMBERS
 from twin.kernels.random import hash_words
 from twin.results import Trajectory
 from twin.results.commits import load_commits
-from twin.results.layout import trajectory_of, unfinished, update_of
+from twin.results.layout import save_json, trajectory_of, update_of
 from twin.scenario.futures import TRUNK
 from twin.scenario.learning import Lesson, lessons_of
 from twin.scenario.load import LoadedScenario
@@ -184,11 +183,7 @@ def learn(out: Path, group: Group, scenarios: Sequence[LoadedScenario], snapshot
         except InputError as error:  # no cells left that could be compared
             document |= {"why_not": str(error), **nothing}
     file.parent.mkdir(exist_ok=True)
-    with unfinished(file).open("w", encoding="utf-8") as draft:
-        json.dump(document, draft, indent=1, ensure_ascii=False)
-        draft.flush()
-        os.fsync(draft.fileno())
-    unfinished(file).replace(file)
+    save_json(file, document, indent=1)
 
 
 def _learned(

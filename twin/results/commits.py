@@ -1,14 +1,13 @@
 """The list of what is finished: one file a trajectory, replaced whole, the store's commit point."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from twin.errors import InputError
-from twin.results.layout import COMMITS, unfinished
+from twin.results.layout import COMMITS, save_json
 
 
 @dataclass(frozen=True)
@@ -79,12 +78,7 @@ def stop_in(log: Sequence[Mapping[str, Any]]) -> str | None:
 
 def save_commits(trajectory: Path, commits: list[Commit]) -> None:
     """Replace the list in one step; it is on the disk when this returns."""
-    file = trajectory / COMMITS
-    with unfinished(file).open("w", encoding="utf-8") as out:
-        json.dump([asdict(commit) for commit in commits], out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
-    unfinished(file).replace(file)
+    save_json(trajectory / COMMITS, [asdict(commit) for commit in commits], indent=1)
 
 
 def _commit(entry: dict[str, object]) -> Commit:

@@ -31,6 +31,7 @@ from twin.results.layout import (
     ReadoutLayout,
     check_folder_name,
     readouts_of,
+    save_json,
     trajectory_of,
     unfinished,
 )
@@ -116,11 +117,7 @@ def extend_run(path: Path, attributes: Mapping[str, object], layout: ReadoutLayo
         root = path / "zarr.json"
         document = json.loads(root.read_text("utf-8"))
         document["attributes"][RECORD] = record
-        with unfinished(root).open("w", encoding="utf-8") as out:
-            json.dump(document, out)
-            out.flush()
-            os.fsync(out.fileno())
-        unfinished(root).replace(root)  # from here on it is extended
+        save_json(root, document)  # from here on it is extended
     except OSError as error:
         raise InputError(f"{path} cannot be extended ({error.strerror or error}): make room, then try again") from error
     settle_run(path)

@@ -15,6 +15,7 @@ its trunk's. The dimensions branch and sweep axes are there where the scenario h
 group. A name with a leading dot is not finished, or says who is writing, and is nobody else's business.
 """
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -113,6 +114,15 @@ def commit_name(first: int, last: int) -> str:
 def unfinished(path: Path) -> Path:
     """Return the hidden name, in the same folder, under which this process makes `path` before it is renamed."""
     return path.with_name(f".{path.name}.{os.getpid():x}-{_MINE}{PARTIAL}")
+
+
+def save_json(file: Path, document: object, indent: int | None = None) -> None:
+    """Replace a JSON file in one step; it is on the disk when this returns."""
+    with unfinished(file).open("w", encoding="utf-8") as out:
+        json.dump(document, out, indent=indent)
+        out.flush()
+        os.fsync(out.fileno())
+    unfinished(file).replace(file)
 
 
 def check_folder_name(name: str) -> None:

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+# Options that several commands have.
+Folder = Annotated[Path, typer.Argument(help="Folder of the run store.")]
+Color = Annotated[str | None, typer.Option(help="A gene, an obs column or a program. Without it: the scenario's gene.")]
+CutAt = Annotated[str | None, typer.Option(help="The part that stays, like 'y>20 um'.")]
+Replicate = Annotated[int, typer.Option(min=0, help="Which of the replicates.")]
+Branch = Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")]
+Point = Annotated[list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")]
+
+
 class Picture(Protocol):
     """How a picture is written: `scene.picture` and `plain.picture` are two."""
 
@@ -31,21 +40,17 @@ class Picture(Protocol):
 
 
 def view(
-    run: Annotated[Path, typer.Argument(help="Folder of the run store.")],
+    run: Folder,
     time: Annotated[
         str | None, typer.Option(help="When, like 24h; several side by side: 0h,24h. Without it: the last.")
     ] = None,
-    color: Annotated[
-        str | None, typer.Option(help="A gene, an obs column or a program. Without it: the scenario's gene.")
-    ] = None,
-    cut: Annotated[str | None, typer.Option(help="The part that stays, like 'y>20 um'.")] = None,
+    color: Color = None,
+    cut: CutAt = None,
     field: Annotated[str | None, typer.Option(help="A substance, or 'none'. Without it: the first.")] = None,
     compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
-    replicate: Annotated[int, typer.Option(min=0, help="Which of the replicates.")] = 0,
-    branch: Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")] = None,
-    point: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")
-    ] = None,
+    replicate: Replicate = 0,
+    branch: Branch = None,
+    point: Point = None,
     out: Annotated[Path | None, typer.Option(help="PNG to write. Without it: tissue.png here.")] = None,
 ) -> None:
     """Draw the tissue of RUN: cells in colour, a substance below them."""
@@ -65,17 +70,13 @@ def view(
 
 
 def film(
-    run: Annotated[Path, typer.Argument(help="Folder of the run store.")],
-    color: Annotated[
-        str | None, typer.Option(help="A gene, an obs column or a program. Without it: the scenario's gene.")
-    ] = None,
-    cut: Annotated[str | None, typer.Option(help="The part that stays, like 'y>20 um'.")] = None,
+    run: Folder,
+    color: Color = None,
+    cut: CutAt = None,
     compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
-    replicate: Annotated[int, typer.Option(min=0, help="Which of the replicates.")] = 0,
-    branch: Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")] = None,
-    point: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")
-    ] = None,
+    replicate: Replicate = 0,
+    branch: Branch = None,
+    point: Point = None,
     fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames a second.")] = 8.0,
     out: Annotated[Path | None, typer.Option(help="MP4 or GIF to write. Without it: tissue.mp4 here.")] = None,
 ) -> None:
@@ -103,7 +104,7 @@ def film(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of the run store.")],
+    run: Folder,
     paraview: Annotated[Path | None, typer.Option(help="New folder: .pvd with .vtp of cells, .vti of fields.")] = None,
     h5ad: Annotated[Path | None, typer.Option(help="New file: the cells, for scanpy and squidpy.")] = None,
     csv: Annotated[Path | None, typer.Option(help="New folder: readouts, cells, births and deaths as tables.")] = None,
@@ -116,11 +117,9 @@ def export(
         typer.Option(help="Of --paraview and --csv: a gene or program that cells carry, too; may be repeated."),
     ] = None,
     compartment: Annotated[str | None, typer.Option(help="Which, where there are several.")] = None,
-    replicate: Annotated[int, typer.Option(min=0, help="Which of the replicates.")] = 0,
-    branch: Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")] = None,
-    point: Annotated[
-        list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")
-    ] = None,
+    replicate: Replicate = 0,
+    branch: Branch = None,
+    point: Point = None,
 ) -> None:
     """Write RUN in the formats of other programs: one or several of the options that name a file or folder."""
     from twin.errors import InputError

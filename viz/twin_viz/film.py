@@ -70,7 +70,7 @@ def film(
 def frames(view: View, painter: Painter, size: tuple[int, int] = SIZE) -> Iterator[Image]:
     """Yield one picture a time of the view, all of one size, in even pixels."""
     stage = _Stage(painter)
-    figure = compose(replace(view, tissues=view.tissues[:1], title=view.title), stage, size)
+    figure = compose(replace(view, tissues=view.tissues[:1]), stage, size)
     canvas: Any = figure.canvas  # Agg's, which is untyped
     axes: Any = stage.axes
     stamp, words, title = axes.texts[0], axes.texts[1], figure.texts[0]
@@ -78,14 +78,13 @@ def frames(view: View, painter: Painter, size: tuple[int, int] = SIZE) -> Iterat
     moving = [stamp, words, title]
     for artist in moving:
         artist.set_animated(True)
-    drawn = axes.get_children()
     axes.set_visible(False)
     canvas.draw()
     axes.set_visible(True)
     empty = canvas.copy_from_bbox(figure.bbox)
     for tissue in view.tissues:
         if tissue is not view.tissues[0]:
-            for artist in [a for a in axes.get_children() if a not in drawn or a in stage.cells_drawn]:
+            for artist in stage.cells_drawn:
                 artist.remove()
             stage.paint(view, tissue)
         late = view.measured_until is not None and tissue.time > view.measured_until
