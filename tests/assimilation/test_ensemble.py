@@ -1,5 +1,7 @@
 """Weights and updates of an ensemble: exact where the answer is known, and a planted truth found again."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from tests.assimilation.populations import GENES, population, write_snapshot
 from twin.assimilation.members import Member, Setting, setting_of
 from twin.assimilation.snapshot import Snapshot, read_snapshot
 from twin.assimilation.update import Method, updated
-from twin.assimilation.weights import features, log_likelihood
+from twin.assimilation.weights import features, log_likelihood, observed
 from twin.errors import InputError
 from twin.kernels.emulate import emulated_update
 from twin.kernels.ensemble import effective_size, kalman_update, weights_of
@@ -68,6 +70,24 @@ def test_a_planted_truth_is_found_and_the_forecast_error_falls_by_more_than_half
     truth = member(snapshot, TRUTH, seed=555, n=3000).features.value
     errors = [np.abs(member(snapshot, v, seed=777, n=3000).features.value - truth).mean() for v in (before, after)]
     assert errors[1] < 0.5 * errors[0]
+
+
+def test_what_was_learned_is_tested_on_measured_cells_that_taught_nothing(tmp_path: Path) -> None:
+    file = write_snapshot(tmp_path / "s.h5ad", 1200, TRUTH, seed=98)
+    snapshot = read_snapshot(file, GENES, hold_out=0.5)
+    members = [member(snapshot, float(level), seed) for seed, level in enumerate(LEVELS)]
+    told = updated(snapshot, members, ["level"], "emulator").tested
+    assert told is not None
+    assert told.after < 0.5 * told.before
+    assert told.halves < told.after < told.before
+    # what the emulator says of the new values is what populations with those values are like
+    learned = updated(snapshot, members, ["level"], "emulator").parameters[0].members
+    really = np.mean([member(snapshot, float(v), 700 + i).features.value for i, v in enumerate(learned)], axis=0)
+    held, spread = observed(snapshot, members[0].features, test=True), members[0].features.spread
+    assert told.after == pytest.approx(float(np.sqrt((((really - held) / spread) ** 2).mean())), abs=0.05)
+    everything = read_snapshot(file, GENES)
+    assert updated(everything, members, ["level"], "emulator").tested is None, "none are held out"
+    assert updated(snapshot, members, ["level"], "weights").tested is None
 
 
 def test_an_emulator_is_bayes_where_all_is_linear_and_gaussian() -> None:

@@ -4,9 +4,9 @@ Cells of three blood types express about 1,000 genes each; interferon beta from 
 all of them, and the world model, mechanics and the field step every cell. Each size is measured in a process of its
 own; memory is the most that this process held during the step.
 
-`python -m tests.bench.bench_population --cells 1000000 --threads 2` prints one size; without `--cells` 10,000 and
-50,000, and how much dearer a cell is in the larger one. `--soak 15` runs ticks for so many minutes instead and
-prints memory and open files as they go.
+`python -m tests.bench.bench_population --cells 1000000 --threads 2` prints one size; several, or without `--cells`
+10,000 and 50,000, print how much dearer a cell is in the last than in the first, too. `--soak 15` runs ticks for so
+many minutes instead and prints memory and open files as they go.
 """
 
 import argparse
@@ -227,24 +227,24 @@ def _resident() -> float:
 def main() -> None:
     """Print one row, the table, or a soak."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.bench_population", description=__doc__)
-    parser.add_argument("--cells", type=int, help="one size; without it 10,000 and 50,000")
+    parser.add_argument("--cells", type=int, nargs="+", help="sizes; without it 10,000 and 50,000")
     parser.add_argument("--threads", type=int, default=1, help="that share the chunks of cells")
     parser.add_argument("--folder", type=Path, help="where the run is written; without it in the temporary folder")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="run ticks for so long, and print memory")
     parser.add_argument("--json", action="store_true", help="print one row as JSON, measured in this process")
     options = parser.parse_args()
     if not (options.json or options.soak):
-        for word, value in bench_population([options.cells] if options.cells else SIZES, options.threads).items():
+        for word, value in bench_population(options.cells or SIZES, options.threads).items():
             print(f"{word:<60} {value:>12.4g}")
         return
     if options.folder is not None:
         options.folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=options.folder) as folder:
         if options.soak:
-            for tick, memory, files in soak(options.cells or 2_000, options.soak, Path(folder)):
+            for tick, memory, files in soak((options.cells or [2_000])[0], options.soak, Path(folder)):
                 print(f"tick {tick}: {memory:,.1f} MiB, {files} open files", flush=True)
         else:
-            print(json.dumps(run_population(options.cells, options.threads, Path(folder))))
+            print(json.dumps(run_population(options.cells[0], options.threads, Path(folder))))
 
 
 if __name__ == "__main__":

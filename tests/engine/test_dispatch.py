@@ -342,3 +342,14 @@ def test_a_model_that_never_moves_has_no_turnover_to_speak_of(tmp_path: Path) ->
     words = ("κ", "kappa")
     assert not [s for s in still.assumptions if any(w in s for w in words)]
     assert len([s for s in shift.assumptions if any(w in s for w in words)]) == 2
+
+
+def test_more_workers_than_the_memory_holds_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    file = write_tiny(tmp_path)
+    one = check_file(file)[1].memory_bytes / 2**30
+    sets = ["replicates=4", f"execution.memory_limit_gib={2.5 * one:.4f}"]
+    with pytest.raises(InputError, match=r"4 trajectories at a time need about .* take --workers 2, or raise"):
+        run(file, tmp_path / "run", sets=sets, workers=8)
+    assert not (tmp_path / "run").exists()
+    plans = simulation.ready(check_file(file, sets)[0])
+    simulation._check_room(plans, 2)

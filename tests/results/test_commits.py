@@ -1,12 +1,12 @@
 """A kill at any moment leaves a run that opens, and resumes to the same end."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from tests.results.bodies import body, new_run, readouts, step, write_ticks, wri
 from tests.results.test_state import everything
 from twin.errors import InputError, RunError
 from twin.results import differences
+from twin.results.packed import packed_name
 
 
 class Killed(BaseException):
@@ -139,10 +140,12 @@ def test_a_run_killed_before_its_first_commit_starts_anew(
 def test_what_a_kill_leaves_half_written_is_ignored_and_then_removed(tmp_path: Path, undisturbed: Path) -> None:
     run = whole(tmp_path / "run")
     home = run / "trajectories" / "0000"
-    half = home / "tissue" / "cells" / ".000007-000009.partial"
-    shutil.copytree(home / "tissue" / "cells" / "000003-000007", half)
-    (half / "obs" / "zarr.json").unlink()
-    shutil.copytree(home / "tissue" / "cells" / "000003-000007", home / "tissue" / "cells" / "000007-000009")
+    cells = home / "tissue" / "cells"
+    (cells / ".000007-000009.partial" / "obs").mkdir(parents=True)
+    (cells / "000007-000009").mkdir()  # as a run of format 2 had them
+    packed = (cells / "000003-000007.zip").read_bytes()
+    (cells / ".000007-000009.zip.partial").write_bytes(packed[: len(packed) // 2])
+    (cells / "000007-000009.zip").write_bytes(packed)
     (home / ".state-000009.safetensors.partial").write_bytes(b"half")
     (home / "state-000009.safetensors").write_bytes(b"half")
     (home / ".commits.json.partial").write_text("[{")
@@ -248,11 +251,17 @@ def test_a_single_bit_in_one_array_is_found(tmp_path: Path, undisturbed: Path) -
     a, b = undisturbed, whole(tmp_path / "b")
     assert differences(a, b) == []
     name = "trajectories/0000/pool/fields/000003-000007/concentration"
+    group = (b / name).parent
+    with ZipFile(packed_name(group)) as archive:
+        archive.extractall(group)
+    packed_name(group).unlink()
+    assert differences(a, b) == [], "packed or not, it is the same"
     array = zarr.open_array(b / name, mode="r+")
-    array[0, 0, 0, 0, 0] = np.nextafter(np.asarray(array[0, 0, 0, 0, 0]), 1e9)
+    before = np.asarray(array[0, 0, 0, 0, 0])
+    array[0, 0, 0, 0, 0] = np.nextafter(before, 1e9)
     assert differences(a, b) == [f"{name}: 1 of 192 values differ"]
     array.attrs["created"] = "just now"
-    array[0, 0, 0, 0, 0] = zarr.open_array(a / name, mode="r")[0, 0, 0, 0, 0]
+    array[0, 0, 0, 0, 0] = before
     assert differences(a, b) == []
     array.attrs["units"] = "uM"
     assert differences(a, b) == [f"{name}: other attributes"]

@@ -104,6 +104,13 @@ def learned(run: Run) -> list[str]:
         off = ", ".join(f"{kind} {value:.3g}" for kind, value in update["energy"].items())
         lines.append(f"  energy distance before, mean over them: {off or 'too few cells of any type'}")
         lines.append(f"  composition: {update['composition_distance']:.1%} of the cells are of another type")
+        tested = update.get("tested")
+        if tested:
+            lines.append(
+                f"  means of held-out measured cells missed by {tested['before']:.3g} standard deviations before, "
+                f"{tested['after']:.3g} with what was learned, as emulated ({tested['halves']:.3g} by the other "
+                "measured cells)"
+            )
         lines.append(f"  {'parameter':<40}{'before':>24}{'after':>24}")
         for p in update["parameters"]:
             shown = [_moments(p["log"], *p[stage]) for stage in ("before", "after")]

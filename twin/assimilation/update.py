@@ -11,7 +11,7 @@ from twin.assimilation.members import Member, Setting
 from twin.assimilation.snapshot import Snapshot
 from twin.assimilation.weights import MODEL_ERROR, effective_cells, observed
 from twin.errors import InputError
-from twin.kernels.emulate import emulated_update
+from twin.kernels.emulate import emulated_predictions, emulated_update
 from twin.kernels.ensemble import LEAST_MEMBERS, effective_size, kalman_update, weights_of
 from twin.kernels.random import Streams
 
@@ -48,12 +48,25 @@ class Learned:
 
 
 @dataclass(frozen=True)
+class Tested:
+    """How far the ensemble's means are from those of measured cells that corrected nothing.
+
+    Root mean squares, in standard deviations of measured cells. before : of the ensemble as it was. after : of what
+    its emulator says of it with the new parameters. halves : of the measured cells that corrected.
+    """
+
+    before: float
+    after: float
+    halves: float
+
+
+@dataclass(frozen=True)
 class Update:
     """Parameters after a snapshot.
 
     weights : (member,). effective : how many members of equal weight they are worth. error : root mean square of the
     means' distance from the snapshot's, in standard deviations of measured cells: of the even and of the weighted
-    ensemble.
+    ensemble. tested : None where no measured cells are held out, or there are too few members for an emulator.
     """
 
     parameters: tuple[Learned, ...]
@@ -61,6 +74,7 @@ class Update:
     effective: float
     error: tuple[float, float]
     method: Method
+    tested: Tested | None = None
 
 
 def updated(
@@ -108,7 +122,32 @@ def updated(
     spread = np.maximum(members[0].features.spread, 1e-12)
     off = (np.array([m.features.value for m in members]) - target) / spread  # (member, mean)
     error = tuple(float(np.sqrt(((w @ off) ** 2).mean())) for w in (np.full(len(members), 1 / len(members)), weights))
-    return Update(tuple(told), weights, effective_size(weights), (error[0], error[1]), method)
+    tested = None if method == "weights" else _tested(snapshot, members, scaled, after)
+    return Update(tuple(told), weights, effective_size(weights), (error[0], error[1]), method, tested)
+
+
+def _tested(snapshot: Snapshot, members: Sequence[Member], scaled: Float, after: Float) -> Tested | None:
+    first = members[0].features
+    target = observed(snapshot, first, test=True)
+    there = np.isfinite(target)
+    if not there.any():
+        return None
+    predicted = np.array([m.features.value for m in members])
+    found = emulated_predictions(scaled, predicted, _errors(members), after)
+    if found is None:
+        return None
+    spread = np.maximum(first.spread, 1e-12)
+
+    def off(means: Float) -> float:
+        return float(np.sqrt((((means - target) / spread)[there] ** 2).mean()))
+
+    return Tested(off(predicted.mean(axis=0)), off(found.mean(axis=0)), off(observed(snapshot, first)))
+
+
+def _errors(members: Sequence[Member]) -> Float:
+    """Return the variance of the means' observation error, (mean,): sampling on both sides, and `MODEL_ERROR`."""
+    sampling = np.mean([m.features.error**2 for m in members], axis=0)
+    return np.asarray(sampling + (MODEL_ERROR * members[0].features.spread) ** 2, dtype=np.float64)
 
 
 def _moved(snapshot: Snapshot, members: Sequence[Member], scaled: Float, method: Method, seed: int) -> Float:
@@ -123,11 +162,9 @@ def _moved(snapshot: Snapshot, members: Sequence[Member], scaled: Float, method:
     shares = 2 * np.arcsin(np.sqrt(cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)))
     predicted = np.concatenate([np.array([m.features.value for m in members]), shares], axis=1)
     told = np.concatenate([observed(snapshot, members[0].features), 2 * np.arcsin(np.sqrt(seen / seen.sum()))])
-    spread = members[0].features.spread
-    means = np.mean([m.features.error**2 for m in members], axis=0) + (MODEL_ERROR * spread) ** 2
     ours = float(np.mean(1 / np.maximum(cells.sum(axis=1), 1)))
     numbers = np.full(len(types), 1 / effective_cells(float(seen.sum())) + ours)
-    variance = np.concatenate([means, numbers])
+    variance = np.concatenate([_errors(members), numbers])
     streams = Streams(seed, 0, 0)
     if method == "emulator":
         luck = streams.stream("emulator").normal(np.arange(CANDIDATES, dtype=np.uint64), scaled.shape[1])

@@ -54,12 +54,16 @@ def features(snapshot: Snapshot, points: Float, types: NDArray[np.str_], wanted:
     return Features(tuple(names), np.array(value), np.array(spread), np.array(error), numbers)
 
 
-def observed(snapshot: Snapshot, found: Features) -> Float:
-    """Return the snapshot's own means of these features, (mean,)."""
+def observed(snapshot: Snapshot, found: Features, *, test: bool = False) -> Float:
+    """Return the snapshot's own means of these features, (mean,): of the cells that correct, or of those that test.
+
+    Of a type without such cells they are NaN.
+    """
     out = []
     for name in found.names:
         cell_type, _, axis = name.rpartition(" ")
-        out.append(float(snapshot.points[snapshot.rows(cell_type, test=False), int(axis)].mean()))
+        rows = snapshot.rows(cell_type, test=test)
+        out.append(float(snapshot.points[rows, int(axis)].mean()) if len(rows) else np.nan)
     return np.array(out, dtype=np.float64)
 
 

@@ -40,6 +40,9 @@ def assimilate(
         list[str] | None, typer.Option("--type", help="A cell type to compare; without it all that both have.")
     ] = None,
     compartment: Annotated[str | None, typer.Option(help="Which was measured, where there are several.")] = None,
+    hold_out: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the measured cells that correct nothing, and test.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the luck of a Kalman step or an emulator.")] = 0,
 ) -> None:
     """Learn parameters of a scenario from a snapshot, by the runs RUNS, and write the updated scenario."""
@@ -61,7 +64,8 @@ def assimilate(
         raise InputError(f"--at: {error}") from None
     opened = [open_run(path) for path in runs]
     _check_alike(opened, parameter)
-    measured = read_snapshot(snapshot, opened[0].genes, cell_type, {column: value for column, _, value in pairs})
+    kept = {column: value for column, _, value in pairs}
+    measured = read_snapshot(snapshot, opened[0].genes, cell_type, kept, hold_out)
     members, types = members_of(opened, measured, parameter, time, compartment, cell_types or ())
     found = updated(measured, members, parameter, method.value, seed)
     typer.echo(f"{snapshot} at {time:g} h against {len(members)} trajectories; cell types: {', '.join(types)}")
@@ -74,6 +78,11 @@ def assimilate(
         f"  means of cell types off by {found.error[0]:.3g} standard deviations with even weights, "
         f"{found.error[1]:.3g} with likelihood weights"
     )
+    if found.tested is not None:
+        typer.echo(
+            f"  means of held-out cells missed by {found.tested.before:.3g} before, {found.tested.after:.3g} with what "
+            f"was learned, as emulated ({found.tested.halves:.3g} by the other measured cells)"
+        )
     if found.effective < FEW:
         typer.echo(
             "  hardly more than one trajectory speaks, so the spread is too small: run values around what was found, "

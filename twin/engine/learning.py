@@ -7,7 +7,7 @@ what comes after that tick is run with the values that stand there.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -217,6 +217,7 @@ def _learned(
         "composition_distance": _rounded(float(np.mean([entries[t.id]["composition_distance"] for t, _ in there]))),
         "parameters": [_told(learned) for learned in found.parameters],
         "effective": _rounded(found.effective),
+        "tested": None if found.tested is None else {k: _rounded(v) for k, v in asdict(found.tested).items()},
         "held_back": shortened,
         "old_values": {
             t.id: {learned.path: m.settings[i].text(m.settings[i].value) for i, learned in enumerate(found.parameters)}

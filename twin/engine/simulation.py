@@ -9,6 +9,7 @@ from pathlib import Path
 
 from twin.engine.cluster import Cluster, client_of
 from twin.engine.dispatch import Told, Work, carry_out
+from twin.engine.estimate import GIB
 from twin.engine.expand import Futures, expand
 from twin.engine.identity import check_same, record_of
 from twin.engine.learning import groups_of
@@ -147,6 +148,8 @@ def simulate(
     out = out.resolve()
     record, layout = record_of(plans.plan, plans.world), layout_of(plans.world)
     ensemble = plans.futures.ensemble
+    if cluster is None and not (resume or extend):
+        _check_room(plans, min(workers, len(ensemble.trajectories)))
     with ExitStack() as opened:
         versions = plans.plan.versions
         # a scheduler that is not there is told before anything is written
@@ -172,10 +175,21 @@ def simulate(
             threads = 1
             if client is None:
                 processes = min(workers, len(left))
+                _check_room(plans, processes)
                 threads = workers // processes
                 client = opened.enter_context(client_of(None, processes, versions))
             work = Work(left, {job.trajectory.id: job for job in jobs}, groups, threads, versions)
             carry_out(client, loaded, out, work, on_progress, on_note)
+
+
+def _check_room(plans: Ready, processes: int) -> None:
+    """Refuse more workers of our own than the scenario's limit of memory holds."""
+    each, limit = plans.futures.memory_bytes / GIB, plans.world.scenario.execution.memory_limit_gib
+    if processes > 1 and processes * each > limit:
+        raise InputError(
+            f"{processes} trajectories at a time need about {processes * each:.1f} GiB, {each:.1f} each, and the limit "
+            f"is {limit:g}: take --workers {max(1, int(limit / each))}, or raise execution.memory_limit_gib"
+        )
 
 
 def _check_ids(begun: Run, ensemble: Ensemble) -> None:

@@ -199,7 +199,7 @@ def _snapshots(loaded: LoadedScenario, model: WorldModel) -> dict[int, Snapshot]
         if isinstance(event, Assimilate):
             file = loaded.resolve(event.file)
             try:
-                found[i] = read_snapshot(file, model.genes, event.cell_type, event.where, event.held_out)
+                found[i] = read_snapshot(file, model.genes, event.cell_type, event.where, event.hold_out)
             except InputError as error:
                 findings.add(("timeline", i, "file"), str(error))
     if findings.faults:

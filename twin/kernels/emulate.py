@@ -78,6 +78,21 @@ def emulated_update(parameters: Float, predicted: Float, observed: Float, varian
     return np.asarray(centre + width * out, dtype=np.float64)
 
 
+def emulated_predictions(parameters: Float, predicted: Float, variance: Float, at: Float) -> Float | None:
+    """Return what the emulator of an ensemble predicts at other parameters, (point, observation); None as above.
+
+    Arguments as in `emulated_update`; at : (point, parameter).
+    """
+    n, p = parameters.shape
+    if n < p + 3:
+        return None
+    centre, width = parameters.mean(axis=0), np.maximum(parameters.std(axis=0, ddof=1), 1e-12)
+    middle, error = predicted.mean(axis=0), np.sqrt(np.maximum(variance, 1e-300))
+    scores, axes = _scores((predicted - middle) / error)
+    mean, _ = emulate((parameters - centre) / width, scores)((at - centre) / width)
+    return np.asarray(middle + error * (mean @ axes), dtype=np.float64)
+
+
 def emulate(points: Float, scores: Float) -> Emulator:
     """Return the likeliest emulator of scores (member, axis) at points (member, parameter)."""
     inverse: Any
@@ -105,10 +120,15 @@ def _axes(predicted: Float, observed: Float, variance: Float) -> tuple[Float, Fl
     """
     middle = predicted.mean(axis=0)
     error = np.sqrt(np.maximum(variance, 1e-300))
-    anomalies = (predicted - middle) / error
+    scores, axes = _scores((predicted - middle) / error)
+    return scores, ((observed - middle) / error) @ axes.T
+
+
+def _scores(anomalies: Float) -> tuple[Float, Float]:
+    """Return members (member, axis) along the axes (axis, observation) on which they differ by more than noise."""
     _, size, axes = np.linalg.svd(anomalies, full_matrices=False)
-    keep = max(1, int((size**2 / (len(predicted) - 1) > NOISE).sum()))
-    return anomalies @ axes[:keep].T, ((observed - middle) / error) @ axes[:keep].T
+    keep = max(1, int((size**2 / (len(anomalies) - 1) > NOISE).sum()))
+    return anomalies @ axes[:keep].T, axes[:keep]
 
 
 def _evenly(candidates: Float, weights: Float, n: int) -> NDArray[np.intp]:

@@ -48,6 +48,25 @@ class Commit:
     log: tuple[dict[str, Any], ...] = ()
 
 
+class Commits:
+    """The commits of many trajectories: a list is read again only where it was replaced since."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, tuple[tuple[int, int, int], list[Commit]]] = {}
+
+    def of(self, trajectory: Path) -> list[Commit]:
+        """Return the commits of a trajectory, oldest first; not to be modified. Raises as `load_commits` does."""
+        try:
+            found = (trajectory / COMMITS).stat()
+        except OSError:
+            return load_commits(trajectory)  # which says what is wrong
+        version = (found.st_ino, found.st_mtime_ns, found.st_size)  # each is a file of its own: see save_json
+        known = self._read.get(trajectory)
+        if known is None or known[0] != version:
+            known = self._read[trajectory] = version, load_commits(trajectory)
+        return known[1]
+
+
 def load_commits(trajectory: Path) -> list[Commit]:
     """Return the commits of a trajectory, oldest first.
 

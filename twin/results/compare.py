@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twin.results.commits import load_commits
 from twin.results.layout import READOUTS, UPDATES, trajectory_of
+from twin.results.packed import open_group
 from twin.results.read import open_run
 
 TIMES_OF_WRITING = frozenset({"created", "modified"})  # attributes that differ from run to run
@@ -68,12 +69,12 @@ def _arrays(run: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
     for trajectory in opened.trajectories:
         folder = trajectory_of(run, trajectory.id)
         for commit in load_commits(folder):
-            for group in sorted(folder.glob(f"*/*/{commit.name}")):
+            for group in sorted({g.with_name(commit.name) for g in folder.glob(f"*/*/{commit.name}*")}):
                 yield from _inside(run, group)
 
 
 def _inside(run: Path, folder: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
-    for name, node in zarr.open_group(folder, mode="r").members(max_depth=None):
+    for name, node in open_group(folder).members(max_depth=None):
         if isinstance(node, zarr.Array):
             yield f"{folder.relative_to(run).as_posix()}/{name}", node
 

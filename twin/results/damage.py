@@ -6,12 +6,15 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import dask.array as da
 import numpy as np
+import xarray as xr
 import zarr
 
 from twin.errors import InputError, TwinError
 from twin.results.commits import load_commits
 from twin.results.layout import CELLS, FIELDS, LINEAGE, readouts_of, trajectory_of
+from twin.results.packed import open_group, place_of
 
 # What a codec, a JSON reader, Zarr and anndata raise over bytes that make no sense.
 _BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError)
@@ -22,7 +25,7 @@ def damaged_in(folder: Path) -> Iterator[Path]:
     try:
         arrays = [(name, node) for name, node in _members(folder) if isinstance(node, zarr.Array)]
     except _BROKEN:  # what stands there is no JSON, or not Zarr's
-        yield folder / "zarr.json"
+        yield place_of(folder) if place_of(folder) != folder else folder / "zarr.json"
         return
     for name, array in arrays:
         unit = array.shards or array.chunks
@@ -31,7 +34,7 @@ def damaged_in(folder: Path) -> Iterator[Path]:
             try:
                 array[part if part else ...]
             except _BROKEN:
-                yield folder.joinpath(name, "c", *map(str, place))
+                yield place_of(folder).joinpath(name, "c", *map(str, place))
 
 
 def damaged(run: Path, trajectories: Iterable[str], compartments: Iterable[str], generation: int) -> Iterator[Path]:
@@ -43,7 +46,7 @@ def damaged(run: Path, trajectories: Iterable[str], compartments: Iterable[str],
         for commit in load_commits(home):
             for compartment, kind in kinds:
                 folder = home / compartment / kind / commit.name
-                if folder.exists():
+                if place_of(folder).exists():
                     yield from damaged_in(folder)
 
 
@@ -70,5 +73,38 @@ def naming_damage(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def open_dataset(folder: Path) -> xr.Dataset:
+    """Open a Zarr group lazily, as `xarray.open_zarr` does; what is damaged is named when it is read.
+
+    Raises
+    ------
+    InputError
+        If what describes it, or a coordinate, is damaged.
+    """
+    with naming_damage(folder):
+        group = open_group(folder)
+        data: xr.Dataset = xr.open_zarr(group.store, consolidated=False)
+        for name, variable in data.data_vars.items():
+            if variable.chunks is not None:
+                reader = _Reader(group[str(name)], folder)
+                lazy = da.from_array(  # type: ignore[no-untyped-call]  # Dask's own
+                    reader, variable.data.chunks, meta=variable.data._meta, asarray=False
+                )
+                data[name] = variable.copy(data=lazy)
+    return data
+
+
+class _Reader:
+    """An array on the disk, for Dask: whoever computes a block of it is told which file is damaged."""
+
+    def __init__(self, array: Any, folder: Path) -> None:
+        self._array, self._folder = array, folder
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, key: Any) -> Any:
+        with naming_damage(self._folder):
+            return self._array[key]
+
+
 def _members(folder: Path) -> Any:
-    return list(zarr.open_group(folder, mode="r").members(max_depth=None))
+    return list(open_group(folder).members(max_depth=None))

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from twin.kernels.contacts import contact_areas
 from twin.results.arrays import load_csr_rows, save_csr, storage_of
+from twin.results.damage import naming_damage
+from twin.results.packed import folder_of
 from twin.results.waiting import Waiting, wait
 from twin.state.body import Compartment
 from twin.state.expression import unpack
@@ -182,7 +184,7 @@ def _lazy_rows(group: zarr.Group, first: int, last: int, n_genes: int) -> da.Arr
     edges = [*(range(first, last, LAZY_ROWS) or [first]), last]
     blocks = [
         da.from_delayed(  # type: ignore[no-untyped-call]  # Dask's own
-            delayed(_rows, pure=False)(group, low, high, n_genes),
+            delayed(_named_rows, pure=False)(group, low, high, n_genes),
             shape=(high - low, n_genes),
             dtype=np.dtype(np.int32),
             meta=sp.csr_matrix((0, 0), dtype=np.int32),
@@ -191,6 +193,11 @@ def _lazy_rows(group: zarr.Group, first: int, last: int, n_genes: int) -> da.Arr
     ]
     joined: da.Array = da.concatenate(blocks)  # type: ignore[no-untyped-call]  # as above
     return joined
+
+
+def _named_rows(group: zarr.Group, first: int, last: int, n_genes: int) -> sp.csr_matrix:
+    with naming_damage(folder_of(group)):
+        return _rows(group, first, last, n_genes)
 
 
 def load_genes(group: zarr.Group) -> tuple[str, ...]:

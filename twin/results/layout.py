@@ -4,15 +4,16 @@ RUN/zarr.json                                    attributes: {"twin": the run's 
 RUN/readouts/                                    one xarray Dataset (branch, sweep axes, replicate, time, ...)
 RUN/trajectories/<id>/commits.json               the commit point: a reader believes only what it names
 RUN/trajectories/<id>/state-<000012>.safetensors     the full state at the last commit
-RUN/trajectories/<id>/<compartment>/cells/<000000-000012>/      an AnnData, rows = cell × kept time
-RUN/trajectories/<id>/<compartment>/fields/<000000-000012>/     an xarray Dataset
-RUN/trajectories/<id>/<compartment>/lineage/<000000-000012>/    births and deaths, where there are any
+RUN/trajectories/<id>/<compartment>/cells/<000000-000012>.zip      an AnnData, rows = cell × kept time
+RUN/trajectories/<id>/<compartment>/fields/<000000-000012>.zip     an xarray Dataset
+RUN/trajectories/<id>/<compartment>/lineage/<000000-000012>.zip    births and deaths, where there are any
 RUN/forks/<id>-<000012>.safetensors              the state of a trunk where branches fork from it
 RUN/updates/<name>.json                          what an ensemble learned, and the values its trajectories went on with
 
 An <id> is a hash of everything that determines the trajectory; a branch holds what comes after its fork, its past is
 its trunk's. The dimensions branch and sweep axes are there where the scenario has them. Every folder is a Zarr v3
-group. A name with a leading dot is not finished, or says who is writing, and is nobody else's business.
+group, and so is every zip (`twin.results.packed`). A name with a leading dot is not finished, or says who is writing,
+and is nobody else's business.
 """
 
 import json
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from twin.errors import InputError
 
-FORMAT = 2  # of the store; a reader refuses a higher one
+FORMAT = 3  # of the store; a reader refuses a higher one; up to 2 commits were folders
 RECORD = "twin"  # key of the run's record in the root's attributes
 READOUTS, TRAJECTORIES, FORKS, UPDATES = "readouts", "trajectories", "forks", "updates"
 CELLS, FIELDS, LINEAGE = "cells", "fields", "lineage"

@@ -16,8 +16,8 @@ import zarr
 
 from twin.errors import InputError, UnknownNameError
 from twin.kernels.ensemble import weights_of
-from twin.results.commits import Commit, Frame, load_commits, stop_in
-from twin.results.damage import damaged, naming_damage
+from twin.results.commits import Commit, Commits, Frame, stop_in
+from twin.results.damage import damaged, naming_damage, open_dataset
 from twin.results.ensemble import Ensemble, Trajectory
 from twin.results.frames import load_frame, load_genes, load_table
 from twin.results.graphs import contact_graph, lineage_graph
@@ -35,6 +35,7 @@ from twin.results.layout import (
     readouts_of,
     trajectory_of,
 )
+from twin.results.packed import open_group
 from twin.scenario.futures import TRUNK
 from twin.units import quantity
 
@@ -72,7 +73,7 @@ def open_run(path: str | Path) -> "Run":
         raise InputError(f"{path} is half a run ({what}): delete it and run anew")
     run = Run(path, record)
     for trajectory in run.trajectories:
-        load_commits(trajectory_of(path, trajectory.id))
+        run.ticks_of(trajectory)  # what is damaged is told now
     return run
 
 
@@ -88,6 +89,7 @@ class Run:
         self.attrs = attrs
         self._family: Ensemble | None = None  # of which this is a part
         self._place: dict[str, int] = {}  # where in its readouts
+        self._lists = Commits()
 
     def __repr__(self) -> str:
         done = sum(self.ticks_of(t) for t in self.trajectories)
@@ -233,7 +235,7 @@ class Run:
     def streamed(self) -> xr.Dataset:
         """Return all readouts that are written by now, lazily, also those that wait for a commit."""
         folder = readouts_of(self.path, int(self.attrs.get("generation", 0)))
-        data: xr.Dataset = xr.open_zarr(folder, consolidated=False)
+        data = open_dataset(folder)
         return data.isel(self._place, drop=True)
 
     @property
@@ -284,6 +286,7 @@ class Run:
         part = Run(self.path, self.attrs)
         part._family = self.ensemble if self._family is None else self._family
         part._place = {**self._place, **place}
+        part._lists = self._lists
         alone = tuple(replace(t, branch=TRUNK, point=(), places=((i,),)) for i, t in enumerate(chosen))
         part.__dict__["ensemble"] = Ensemble((TRUNK,), (), self.replicates, alone)
         return part
@@ -341,7 +344,7 @@ class Run:
                 mine = [i for i, f in enumerate(commit.frames) if owner is trajectory or f.tick <= trajectory.fork]
                 if compartment not in commit.fields or not mine:
                     continue
-                part = xr.open_zarr(self._folder(owner, compartment, FIELDS, commit), consolidated=False)
+                part = open_dataset(self._folder(owner, compartment, FIELDS, commit))
                 parts.append(part if len(mine) == len(commit.frames) else part.isel(time=mine))
         if not parts:
             raise InputError(
@@ -409,7 +412,7 @@ class Run:
         return lineage_graph(self.lineage(replicate, compartment, branch, point), founders)
 
     def _commits(self, trajectory: Trajectory) -> list[Commit]:
-        return load_commits(trajectory_of(self.path, trajectory.id))
+        return self._lists.of(trajectory_of(self.path, trajectory.id))
 
     def _line(self, trajectory: Trajectory) -> tuple[Trajectory, ...]:
         """Return who holds a trajectory's history: its trunk, up to the fork, and itself."""
@@ -458,4 +461,4 @@ class Run:
         return trajectory_of(self.path, trajectory.id) / compartment / kind / commit.name
 
     def _open(self, trajectory: Trajectory, compartment: str, kind: str, commit: Commit) -> zarr.Group:
-        return zarr.open_group(self._folder(trajectory, compartment, kind, commit), mode="r")
+        return open_group(self._folder(trajectory, compartment, kind, commit))

@@ -32,6 +32,7 @@ from twin.results.layout import (
     unfinished,
 )
 from twin.results.lock import WriterMark
+from twin.results.packed import SUFFIX, pack, packed_name
 from twin.results.state import load_state, save_state
 from twin.state.body import Body, Lineage
 from twin.state.fields import Grid
@@ -201,18 +202,21 @@ class TrajectoryWriter:
 
     @contextmanager
     def _group(self, compartment: str, kind: str, name: str) -> Iterator[zarr.Group]:
-        """Give a group to fill under a hidden name; it gets its own name when it is filled."""
-        final = self._folder / compartment / kind / name
-        zarr.open_group(final.parent, mode="a", zarr_format=3)
+        """Give a group to fill under a hidden name; it is packed and gets its own name when it is filled."""
+        folder = self._folder / compartment / kind / name
+        final = packed_name(folder)
+        zarr.open_group(folder.parent, mode="a", zarr_format=3)
         try:
-            yield zarr.create_group(unfinished(final), zarr_format=3)
+            yield zarr.create_group(unfinished(folder), zarr_format=3)
             self._mark.check()
+            pack(unfinished(folder), unfinished(final))
+            self._mark.check()
+            unfinished(final).replace(final)
         except BaseException:
-            _remove(unfinished(final))
+            unfinished(final).unlink(missing_ok=True)
             raise
-        if final.exists():  # left by a worker that was given up for lost in the middle of a commit
-            _remove(final)
-        unfinished(final).rename(final)
+        finally:
+            _remove(unfinished(folder))
 
     def _framed(self) -> tuple[Frame, ...]:
         """Return where each kept instant stands among the rows of each compartment."""
@@ -248,6 +252,8 @@ class TrajectoryWriter:
             for group in self._folder.glob(f"*/{kind}/*"):
                 if group.is_dir() and group.name not in names:
                     _remove(group)
+                elif group.suffix in (SUFFIX, PARTIAL) and group.stem not in names:
+                    group.unlink(missing_ok=True)
         done = {i for commit in self._commits for i in commit.readouts}
         for name, array in self._readouts.items():
             for place in self._trajectory.places:

@@ -112,7 +112,7 @@ class Assimilate(_Event):
         0.5,
         ge=0,
         le=0.9,
-        description="Share of the measured cells that correct nothing and test the correction; in an update first 0.",
+        description="Share of the measured cells that correct nothing and test the correction.",
     )
     share: float = Field(1.0, gt=0, le=1, description="Of `reseed`: share of the twin's cells that are moved.")
 
@@ -127,11 +127,6 @@ class Assimilate(_Event):
         if self.method == "update" and not self.parameters:
             raise ValueError("what is learned? give parameters, like [signalling.secretion.0.rate]")
         return self
-
-    @property
-    def held_out(self) -> float:
-        """The share of the measured cells that correct nothing: an update has nothing that they could test at once."""
-        return 0.0 if self.method == "update" and "hold_out" not in self.model_fields_set else self.hold_out
 
 
 Event = Annotated[AddSubstance | WashOut | KnockOut | RemoveCells | InjectCells | Assimilate, Field(discriminator="do")]

@@ -1,0 +1,92 @@
+"""A finished group as one file: the same for the same content, read in part, opened by Zarr itself."""
+
+import pickle
+import shutil
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import zarr
+from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
+from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
+from zarr.storage import ZipStore
+
+from tests.results.bodies import new_run, write_ticks, writer
+from twin.results import differences, open_run
+from twin.results.packed import Packed, folder_of, open_group, pack, packed_name
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    group = zarr.create_group(tmp_path / "000000-000003", zarr_format=3, attributes={"what": "test"})
+    group.create_group("inner").create_array("a", data=np.arange(1000), chunks=(10,), shards=(500,))
+    folder = tmp_path / "000000-000003"
+    pack(folder, packed_name(folder))
+    assert not [file for file in folder.rglob("*") if file.is_file()], "moved, not copied"
+    shutil.rmtree(folder)
+    return folder
+
+
+def test_it_is_a_zarr_group_to_us_and_to_zarr(made: Path) -> None:
+    for group in (open_group(made), zarr.open_group(ZipStore(packed_name(made), mode="r"), mode="r")):
+        assert group.attrs["what"] == "test"
+        array = group["inner/a"]
+        assert isinstance(array, zarr.Array)
+        np.testing.assert_array_equal(array[...], np.arange(1000))
+        np.testing.assert_array_equal(array[495:505], np.arange(495, 505))
+        assert [name for name, _ in group.members(max_depth=None)] == ["inner", "inner/a"]
+    assert folder_of(open_group(made)) == made
+
+
+def test_parts_are_those_of_the_member(made: Path) -> None:
+    store = pickle.loads(pickle.dumps(Packed(packed_name(made))))
+    assert store == Packed(packed_name(made))
+    whole = ZipFile(store.file).read("inner/a/c/0")
+    for asked, want in (
+        (None, whole),
+        (RangeByteRequest(3, 9), whole[3:9]),
+        (OffsetByteRequest(7), whole[7:]),
+        (SuffixByteRequest(5), whole[-5:]),
+        (SuffixByteRequest(10**6), whole),
+    ):
+        got = sync(store.get("inner/a/c/0", default_buffer_prototype(), asked))
+        assert got is not None
+        assert got.to_bytes() == want
+    assert sync(store.get("nothing", default_buffer_prototype())) is None
+
+
+def test_equal_folders_give_equal_files(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "x").mkdir(parents=True)
+        for file in ("x/b", "a") if name == "one" else ("a", "x/b"):
+            (tmp_path / name / file).write_bytes(file.encode() * 100)
+        pack(tmp_path / name, tmp_path / f"{name}.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_what_is_packed_is_finished(made: Path) -> None:
+    with pytest.raises((NotImplementedError, ValueError)):
+        zarr.open_group(Packed(packed_name(made)), mode="r+").create_group("more")
+
+
+def test_a_run_whose_commits_are_folders_opens_and_goes_on(tmp_path: Path) -> None:
+    old, new = new_run(tmp_path / "old"), new_run(tmp_path / "new")
+    for run in (old, new):
+        write_ticks(writer(run), 0, 4)
+    for file in list(old.glob("trajectories/*/*/*/*.zip")):
+        with ZipFile(file) as archive:
+            archive.extractall(file.with_suffix(""))
+        file.unlink()
+    about = old / "zarr.json"
+    about.write_text(about.read_text().replace('"format": 3', '"format": 2'))
+    assert differences(old, new) == []
+    np.testing.assert_array_equal(
+        open_run(old).cells(compartment="tissue").X.toarray(), open_run(new).cells(compartment="tissue").X.toarray()
+    )
+    for run in (old, new):
+        write_ticks(writer(run), 5, 8)
+    assert differences(old, new) == []
+    assert len(open_run(old).fields(compartment="tissue")["time"]) == 9
+    assert open_run(old).damaged() == []
