@@ -1,4 +1,4 @@
-"""Of workers that share one tissue with whole transcriptomes any may be killed: nothing is lost, nothing is different."""
+"""Of workers that share a tissue with whole transcriptomes any may be killed: nothing is lost, nothing differs."""
 
 from pathlib import Path
 from random import Random
