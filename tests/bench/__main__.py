@@ -16,6 +16,7 @@ from tests.bench.bench_model import bench_model
 from tests.bench.bench_population import bench_population
 from tests.bench.bench_store import bench_store
 from tests.bench.bench_tissue import bench_tissue
+from tests.bench.bench_viz import bench_viz
 from tests.bench.bench_workers import bench_overhead, bench_shared_tissue, bench_workers
 
 
@@ -39,6 +40,7 @@ def main() -> None:
         rates |= bench_workers() | bench_overhead() | bench_shared_tissue()
         rates |= bench_population((2_000, 10_000))
         rates |= bench_store()
+        rates |= bench_viz()
         rates |= bench_demo()
     width = max(map(len, rates))
     for name, value in rates.items():

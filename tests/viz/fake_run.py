@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import xarray as xr
+from scipy.spatial import KDTree
 
 BOX = (500.0, 45.0, 45.0)
 TYPES = ("CD14+ Monocytes", "CD4 T cells", "B cells", "Plasmacytoid dendritic cells")
 GENES = ("ISG15", "IFI6", "CD3D", *(f"G{i}" for i in range(40)))
 LENGTH = 90.0  # µm, of the field's decay
 START = 2.0  # h
+MOST_IN_CONTACT = 5_000  # cells; more would all touch each other in this box
 
 
 def rise(hours: float) -> float:
@@ -30,6 +32,7 @@ class FakeRun:
     kept: tuple[float, ...] = (0.0, 6.0, 12.0, 24.0)
     n_replicates: int = 1
     extra: dict[str, Any] = field(default_factory=dict)
+    box: tuple[float, float, float] = BOX  # µm
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -40,7 +43,7 @@ class FakeRun:
         secretion = {"substance": "IFN-beta", "by": [TYPES[3]], "rate": 1.0, "start": START}
         return {
             "name": "a small patch",
-            "compartments": {"tissue": {"box": list(BOX)}},
+            "compartments": {"tissue": {"box": list(self.box)}},
             "substances": {"IFN-beta": {"half_life": 1.0}},
             "signalling": {"secretion": [secretion]},
             "observe": {"genes": ["ISG15"], "programs": {"interferon": ["ISG15", "IFI6"]}},
@@ -56,7 +59,7 @@ class FakeRun:
         assert time is None or isinstance(time, float)
         hours = self.kept[-1] if time is None else time
         rng = np.random.default_rng(7 + replicate)
-        position = rng.random((self.n, 3)) * BOX
+        position = rng.random((self.n, 3)) * self.box
         kind = rng.choice(3, self.n, p=[0.2, 0.55, 0.25])
         kind[position[:, 0] < 20] = 3
         near = np.exp(-position[:, 0] / (1.6 * LENGTH)) * np.where(kind == 0, 1.0, 0.6)
@@ -64,6 +67,7 @@ class FakeRun:
         counts[:, 0] = rng.poisson(0.05 + 12 * near * rise(hours))
         obs = pd.DataFrame(
             {
+                "id": np.arange(self.n, dtype=np.uint64),
                 "cell_type": pd.Categorical([TYPES[k] for k in kind], categories=TYPES),
                 "radius": np.where(kind == 0, 6.0, 4.0),
                 "alive": np.ones(self.n, bool),
@@ -72,7 +76,16 @@ class FakeRun:
             index=[str(i) for i in range(self.n)],
         )
         var = pd.DataFrame(index=list(GENES))
-        return ad.AnnData(sp.csr_matrix(counts.astype(np.int32)), obs=obs, var=var, obsm={"spatial": position})
+        found = ad.AnnData(sp.csr_matrix(counts.astype(np.int32)), obs=obs, var=var, obsm={"spatial": position})
+        if self.n <= MOST_IN_CONTACT:
+            near = KDTree(position).query_pairs(12.0, output_type="ndarray")
+            both = np.concatenate([near, near[:, ::-1]])
+            found.obsp["contacts"] = sp.csr_matrix((np.ones(len(both)), both.T), shape=(self.n, self.n))
+        return found
+
+    def lineage(self, replicate: int = 0, compartment: str | None = None) -> pd.DataFrame:
+        half = np.arange(self.n // 2, dtype=np.uint64)  # the second half are daughters of the first
+        return pd.DataFrame({"id": half + self.n // 2, "parent": half, "event": "birth"})
 
     def fields(self, replicate: int = 0, compartment: str | None = None) -> xr.Dataset:
         x, y, z = np.arange(5.0, 500, 10), np.arange(5.0, 45, 10), np.arange(5.0, 45, 10)

@@ -75,7 +75,7 @@ def test_view_draws_what_was_asked_for(store: Path, tmp_path: Path) -> None:
         (("--color", "GENE99"), "did you mean GENE"),
         (("--time", "0.6 h"), "nearest kept are 0.5 h or 0.75 h"),
         (("--replicate", "3"), "no replicate 3"),
-        (("--out", "tissue.gif"), "end the name with .png"),
+        (("--out", "tissue.gif"), "end the name of a picture with .png, .pdf or .svg"),
         (("--compartment", "poool"), "did you mean pool"),
     ],
 )

@@ -27,7 +27,7 @@ def painter(request: pytest.FixtureRequest) -> Painter:
         return PlainPainter()
     if graphics().backend is None:
         pytest.skip(graphics().advice)
-    from twin_viz.scene import ScenePainter
+    from twin_viz.drawing import ScenePainter
 
     return ScenePainter()
 

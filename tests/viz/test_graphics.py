@@ -19,9 +19,11 @@ sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "viz")!r}]
 from pathlib import Path
 from tests.viz.fake_run import FakeRun
 from twin_viz.command import painter
-picture, advice = painter()
-picture(FakeRun(50), Path(sys.argv[1]))
-print(picture.__module__, any(name.startswith(("vtk", "pyvista")) for name in sys.modules), advice, sep="|")
+from twin_viz.page import picture
+from twin_viz.tissue import read_view
+found, advice = painter()
+picture(read_view(FakeRun(50)), Path(sys.argv[1]), found)
+print(type(found).__module__, any(name.startswith(("vtk", "pyvista")) for name in sys.modules), advice, sep="|")
 """
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import twin_viz
 from anndata import AnnData
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from twin_viz import palette, plain
 from twin_viz.camera import look_at
 from twin_viz.graphics import graphics
-from twin_viz.page import compose
+from twin_viz.page import Painter, compose, picture
 from twin_viz.tissue import read_view
 
 from tests.viz.fake_run import FakeRun
@@ -26,12 +27,18 @@ Draw = Callable[..., Path]
 @pytest.fixture(params=["plain", "scene"])
 def draw(request: pytest.FixtureRequest) -> Draw:
     if request.param == "plain":
-        return plain.picture
+        painter: Painter = plain.PlainPainter()
+    else:
+        painter = scene_painter()
+    return lambda run, out, **options: picture(read_view(run, **options), out, painter)
+
+
+def scene_painter() -> Painter:
     if graphics().backend is None:
         pytest.skip(graphics().advice)
-    from twin_viz import scene
+    from twin_viz.drawing import ScenePainter
 
-    return scene.picture
+    return ScenePainter()
 
 
 def look(path: Path) -> Image:
@@ -109,14 +116,12 @@ def test_the_field_has_the_colours_of_its_colour_bar(draw: Draw, tmp_path: Path)
 
 
 def test_many_cells_are_drawn_as_points_of_true_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if graphics().backend is None:
-        pytest.skip(graphics().advice)
-    from twin_viz import scene
+    painter, view = scene_painter(), read_view(FakeRun(300), field="none")
+    from twin_viz import drawing
 
-    run = FakeRun(300)
-    spheres = look(scene.picture(run, tmp_path / "spheres.png", field="none"))
-    monkeypatch.setattr(scene, "GLYPH_LIMIT", 10)
-    points = look(scene.picture(run, tmp_path / "points.png", field="none"))
+    spheres = look(picture(view, tmp_path / "spheres.png", painter))
+    monkeypatch.setattr(drawing, "GLYPH_LIMIT", 10)
+    points = look(picture(view, tmp_path / "points.png", painter))
     covered = [(image.min(axis=-1) < 0.97).mean() for image in (spheres, points)]
     assert covered[1] == pytest.approx(covered[0], rel=0.05)
     assert np.abs(spheres - points).mean() < 0.03
@@ -125,9 +130,9 @@ def test_many_cells_are_drawn_as_points_of_true_size(tmp_path: Path, monkeypatch
 def test_the_scene_has_cells_above_and_the_field_below() -> None:
     if graphics().backend is None:
         pytest.skip(graphics().advice)
-    from twin_viz import scene
-
-    plotter = scene.scene(FakeRun(200), size=(640, 480))
+    made = twin_viz.scene(FakeRun(200), size=(640, 480))
+    assert made._repr_png_().startswith(b"\x89PNG")  # so a notebook shows it
+    plotter = made.plotter()
     image = np.asarray(plotter.screenshot(return_img=True), dtype=np.float64) / 255
     plotter.close()
     assert image.shape == (480, 640, 3)
@@ -166,6 +171,12 @@ def test_the_camera_shows_the_whole_box_and_keeps_lengths(size: tuple[float, flo
         ({"times": ("23 h",)}, "nearest kept are 12 h or 24 h"),
         ({"times": ("24",)}, "write a number and a unit"),
         ({"cut": "y=20"}, "is not a cut"),
+        ({"cut": "y~20 um"}, "is not a cut"),
+        ({"cut": "y=60 um"}, "no cell is left in the part that stays"),
+        ({"opacity": 0.0}, "opacity: 0 is not above 0"),
+        ({"links": "CXCL10"}, "neither 'contacts' nor a ligand and its receptor"),
+        ({"links": "ISG15:IFI7"}, "links: no gene is called 'IFI7'; did you mean IFI6"),
+        ({"field": "IL6", "style": "iso"}, "no substance is called 'IL6'"),
         ({"cut": "y>999 um"}, "no cell is left"),
         ({"field": "IFN-alpha"}, "no substance is called .* IFN-beta"),
         ({"compartment": "liver"}, "known: tissue"),
@@ -186,7 +197,7 @@ def test_a_tissue_without_cells_or_a_run_without_times_is_said() -> None:
 def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        plain.picture(FakeRun(5), tmp_path / "file" / "tissue.png")
+        picture(read_view(FakeRun(5)), tmp_path / "file" / "tissue.png", plain.PlainPainter())
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 

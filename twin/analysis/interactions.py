@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.data.interactions import Interaction
-from twin.errors import InputError
+from twin.errors import InputError, UnknownNameError
 from twin.kernels.random import Stream
 
 Float = NDArray[np.float64]
@@ -87,6 +87,25 @@ def score_pairs(
         }
     )
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def contact_scores(cells: ad.AnnData, ligand: Sequence[str], receptor: Sequence[str]) -> sp.coo_array:
+    """Return the sender's ligand × the receiver's receptor of every contact, (cell, cell) from sender to receiver.
+
+    As in `score_pairs`, both in counts per 10,000, and of a complex of genes the scarcest counts.
+
+    Raises
+    ------
+    UnknownNameError
+        If one of the genes is not there.
+    """
+    names = [str(gene) for gene in cells.var_names]
+    for gene in (*ligand, *receptor):
+        if gene not in names:
+            raise UnknownNameError("gene", gene, names)
+    shown, heard = (_levels(cells, None, [names.index(g) for g in genes]).min(axis=1) for genes in (ligand, receptor))
+    graph = cells.obsp["contacts"].tocoo()
+    return sp.coo_array((shown[graph.row] * heard[graph.col], (graph.row, graph.col)), shape=graph.shape)
 
 
 def _turned(one: Interaction) -> Interaction:

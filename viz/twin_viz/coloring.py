@@ -1,8 +1,8 @@
 """What the colour of a cell means: a gene, a program or a column, on one scale for all times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ TYPE_LIMIT = 14  # categories with a colour of their own; rarer ones are shown a
 CLIP = 99.0  # percentile at which the colours of a number end; our choice: one outlier tells little
 UNITS = {"radius": "µm", "time": "h", "depth": "counts"}
 DEATH = "death_phase"  # column of the process death: what a body is going through
+PHASE = "cycle_phase"  # column of the process cycle, counted from 0
 DEATH_WORDS = {0.0: "living", 1.0: "apoptotic", 2.0: "necrotic, swelling", 3.0: "necrotic, burst"}
 PREFIX_UNITS = {"dose_": "nM", "time_since_": "h"}
 
@@ -49,6 +50,8 @@ def column(cells: AnnData, color: str, programs: Mapping[str, Sequence[str]]) ->
     scale = "log(1 + counts per 10,000)"
     if color in cells.var_names:
         return f"{color}, {scale}", pd.Series(_log_rate(cells, [color]))
+    if color == PHASE and color in cells.obs:
+        return "phase of the cycle", cells.obs[color].map(lambda x: f"phase {x:g}" if x >= 0 else "none")
     if color == DEATH and color in cells.obs:
         return "state", cells.obs[color].map(DEATH_WORDS).fillna("dead")
     if color in cells.obs:
@@ -72,8 +75,11 @@ def _log_rate(cells: AnnData, genes: list[str]) -> Float:
     return np.asarray(np.log1p(dense / size * 1e4).mean(axis=1))
 
 
-def shared_colors(columns: "dict[float, tuple[str, pd.Series[Any]]]") -> tuple[Coloring, dict[float, Float]]:
-    """Give all times one colouring, so that their panels can be compared."""
+Key = TypeVar("Key", bound=Hashable)
+
+
+def shared_colors(columns: "Mapping[Key, tuple[str, pd.Series[Any]]]") -> tuple[Coloring, dict[Key, Float]]:
+    """Give all times and futures one colouring, so that their panels can be compared."""
     label = next(iter(columns.values()))[0]
     joined = pd.concat([series for _, series in columns.values()], ignore_index=True)
     if pd.api.types.is_numeric_dtype(joined) and not pd.api.types.is_bool_dtype(joined):

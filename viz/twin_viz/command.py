@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,33 +10,40 @@ if TYPE_CHECKING:
     from twin_viz.page import Painter
     from twin_viz.tissue import Run
 
+    Futures = tuple[Run, str, list[tuple[str, Run]]]
+
 logger = logging.getLogger(__name__)
 
 
 # Options that several commands have.
 Folder = Annotated[Path, typer.Argument(help="Folder of the run store.")]
-Color = Annotated[str | None, typer.Option(help="A gene, an obs column or a program. Without it: the scenario's gene.")]
-CutAt = Annotated[str | None, typer.Option(help="The part that stays, like 'y>20 um'.")]
+Color = Annotated[
+    str | None,
+    typer.Option(help="A gene, an obs column, a program, or 'clone'. Without it: the scenario's gene."),
+]
+CutAt = Annotated[
+    str | None,
+    typer.Option(help="The part that stays, like 'y>20 um'; 'y=20 um' or 'y=50%' takes the side before it away."),
+]
+FieldAs = Annotated[
+    str, typer.Option("--as", help="The field as a block of its own, or around the cells as slice, iso or volume.")
+]
+Links = Annotated[
+    str | None,
+    typer.Option(help="Lines between cells that touch: 'contacts', or ligand and receptor, like CXCL10:CXCR3."),
+]
+Opacity = Annotated[
+    float | None,
+    typer.Option(min=0.01, max=1, help="Of the cells, to see through them. Without it 1, in iso and volume 0.35."),
+]
+Close = Annotated[bool, typer.Option("--close", help="Fill the picture with the cells, not with the box.")]
+Branches = Annotated[
+    list[str] | None,
+    typer.Option("--branch", help="Which branch; repeated, they stand side by side. Without it: the trunk."),
+]
 Replicate = Annotated[int, typer.Option(min=0, help="Which of the replicates.")]
 Branch = Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")]
 Point = Annotated[list[str] | None, typer.Option(metavar="AXIS=VALUE", help="Where in a sweep, like dose='10 U/mL'.")]
-
-
-class Picture(Protocol):
-    """How a picture is written: `scene.picture` and `plain.picture` are two."""
-
-    def __call__(
-        self,
-        run: "Run",
-        out: Path,
-        times: "tuple[float | str | None, ...]" = ...,
-        color: str = ...,
-        field: str | None = ...,
-        compartment: str | None = ...,
-        cut: str | None = ...,
-        replicate: int = ...,
-    ) -> Path:
-        """Write it to `out` and return that."""
 
 
 def view(
@@ -49,34 +56,57 @@ def view(
     field: Annotated[str | None, typer.Option(help="A substance, or 'none'. Without it: the first.")] = None,
     compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
     replicate: Replicate = 0,
-    branch: Branch = None,
+    branch: Branches = None,
     point: Point = None,
-    out: Annotated[Path | None, typer.Option(help="PNG to write. Without it: tissue.png here.")] = None,
+    style: FieldAs = "block",
+    links: Links = None,
+    opacity: Opacity = None,
+    close: Close = False,
+    out: Annotated[Path | None, typer.Option(help="PNG to write (or .pdf, .svg). Without it: tissue.png here.")] = None,
 ) -> None:
-    """Draw the tissue of RUN: cells in colour, a substance below them."""
+    """Draw the tissue of RUN: cells in colour, substances, who touches whom; times and branches side by side."""
     from twin.errors import InputError
-    from twin.results import open_run, point_of
+    from twin_viz.cloud import style_of
+    from twin_viz.page import picture
+    from twin_viz.tissue import read_view
 
-    store = open_run(run).at(branch, point_of(point or ()))
+    store, label, others = _futures(run, branch, point)
     target = out if out is not None else Path("tissue.png")
-    if target.suffix.lower() != ".png":
-        raise InputError(f"--out {target}: pictures are PNG files; end the name with .png")
-    picture, advice = painter()
-    if advice:
-        typer.echo(advice, err=True)
+    if target.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InputError(f"--out {target}: end the name of a picture with .png, .pdf or .svg")
     times = tuple(part.strip() for part in time.split(",")) if time is not None else (None,)
     chosen = color if color is not None else picture_color(store)
-    typer.echo(str(picture(store, target, times, chosen, field, compartment, cut, replicate)))
+    found = read_view(
+        store,
+        times,
+        chosen,
+        field,
+        compartment,
+        cut,
+        replicate,
+        style=style_of(style),
+        links=links,
+        opacity=opacity,
+        close=close,
+        label=label,
+        others=others,
+    )
+    typer.echo(str(picture(found, target, _told_painter())))
 
 
 def film(
     run: Folder,
     color: Color = None,
     cut: CutAt = None,
+    field: Annotated[str | None, typer.Option(help="Around the cells: a substance. Without --as: none.")] = None,
     compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
     replicate: Replicate = 0,
-    branch: Branch = None,
+    branch: Branches = None,
     point: Point = None,
+    style: Annotated[str, typer.Option("--as", help="The field around the cells as slice, iso or volume.")] = "none",
+    links: Links = None,
+    opacity: Opacity = None,
+    close: Close = False,
     fps: Annotated[float, typer.Option(min=0.1, max=60, help="Frames a second.")] = 8.0,
     out: Annotated[Path | None, typer.Option(help="MP4 or GIF to write. Without it: tissue.mp4 here.")] = None,
 ) -> None:
@@ -84,14 +114,15 @@ def film(
     from rich.console import Console
     from rich.progress import Progress
 
-    from twin.results import open_run, point_of
+    from twin.errors import InputError
+    from twin_viz.cloud import style_of
     from twin_viz.film import film as make
 
-    store = open_run(run).at(branch, point_of(point or ()))
+    if style == "block" or (style == "none" and field not in (None, "none")):
+        raise InputError("a film shows a field around its cells: give --as slice, --as iso or --as volume")
+    store, label, others = _futures(run, branch, point)
     chosen = color if color is not None else picture_color(store)
-    painter, advice = panel_painter()
-    if advice:
-        typer.echo(advice, err=True)
+    painter = _told_painter()
     target = out if out is not None else Path("tissue.mp4")
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("frames", total=None)
@@ -99,8 +130,39 @@ def film(
         def drawn(done: int, of: int) -> None:
             bar.update(task, completed=done, total=of)
 
-        made = make(store, target, painter, chosen, compartment, cut, replicate, fps, on_frame=drawn)
+        made = make(
+            store,
+            target,
+            painter,
+            chosen,
+            compartment,
+            cut,
+            replicate,
+            fps,
+            on_frame=drawn,
+            field="none" if style == "none" else field,
+            style="block" if style == "none" else style_of(style),
+            links=links,
+            opacity=opacity,
+            close=close,
+            label=label,
+            others=others,
+        )
     typer.echo(str(made))
+
+
+def _futures(run: Path, branch: list[str] | None, point: list[str] | None) -> "Futures":
+    """Return the first branch, its label, and the others; a branch that is alone has no label."""
+    from twin.errors import InputError
+    from twin.results import open_run, point_of
+
+    whole = open_run(run)
+    names: list[str | None] = [*(branch or [None])]
+    if len(set(names)) < len(names):
+        raise InputError("--branch: the same branch is named twice")
+    found = [whole.at(name, point_of(point or ())) for name in names]
+    labels = [str(name) for name in names] if len(names) > 1 else [""]
+    return found[0], labels[0], list(zip(labels[1:], found[1:], strict=True))
 
 
 def export(
@@ -109,13 +171,22 @@ def export(
     h5ad: Annotated[Path | None, typer.Option(help="New file: the cells, for scanpy and squidpy.")] = None,
     csv: Annotated[Path | None, typer.Option(help="New folder: readouts, cells, births and deaths as tables.")] = None,
     graphml: Annotated[Path | None, typer.Option(help="File: who touches whom, for Cytoscape and Gephi.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="New file: the tissue over time as one page for any browser, without a network. "
+            "Without --branch and --point all futures stand side by side, up to four."
+        ),
+    ] = None,
     time: Annotated[
         str | None, typer.Option(help="Of --h5ad and --graphml: when, like 24h; --h5ad takes 'all'. The last.")
     ] = None,
     color: Annotated[
         list[str] | None,
-        typer.Option(help="Of --paraview and --csv: a gene or program that cells carry, too; may be repeated."),
+        typer.Option(help="Of --paraview, --csv, --html: a gene or program that cells carry, too; may be repeated."),
     ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Of --html: 2 takes every second kept time, and the last.")] = 1,
+    limit: Annotated[float | None, typer.Option(min=0.01, help="Of --html: how many MB it may have. 200.")] = None,
     compartment: Annotated[str | None, typer.Option(help="Which, where there are several.")] = None,
     replicate: Replicate = 0,
     branch: Branch = None,
@@ -125,14 +196,19 @@ def export(
     from twin.errors import InputError
     from twin.results import open_run, point_of, write_graphml
 
-    wanted = [path for path in (paraview, h5ad, csv, graphml) if path is not None]
+    wanted = [path for path in (paraview, h5ad, csv, graphml, html) if path is not None]
     if not wanted:
-        raise InputError("export what? give --paraview, --csv (folders), --h5ad or --graphml (files)")
+        raise InputError(
+            "export what? give --paraview, --csv (folders), --h5ad or --graphml (files), or --html (a page)"
+        )
     if time is not None and h5ad is None and graphml is None:
         raise InputError("--time goes with --h5ad or --graphml: the others hold all kept times")
-    if color and paraview is None and csv is None:
-        raise InputError("--color goes with --paraview or --csv: the others hold all genes, or none")
-    store = open_run(run).at(branch, point_of(point or ()))
+    if color and paraview is None and csv is None and html is None:
+        raise InputError("--color goes with --paraview or --csv, or with --html: the others hold all genes, or none")
+    if (every > 1 or limit is not None) and html is None:
+        raise InputError("--every and --limit go with --html: the others hold all kept times, or one")
+    whole, where = open_run(run), point_of(point or ())
+    store = whole if len(wanted) == 1 and html is not None else whole.at(branch, where)  # a page shows several futures
     if h5ad is not None and h5ad.suffix != ".h5ad":
         raise InputError(f"--h5ad {h5ad}: end the name with .h5ad")
     if graphml is not None and time == "all":
@@ -154,6 +230,14 @@ def export(
     if graphml is not None:
         write_graphml(store.contact_graph(time, replicate, compartment), graphml)
         typer.echo(str(graphml))
+    if html is not None:
+        from twin_viz.export.html.document import LIMIT, write_html
+
+        page_limit = LIMIT if limit is None else limit
+        page = write_html(
+            whole, html, colors, compartment, replicate, branch=branch, point=where, every=every, limit=page_limit
+        )
+        typer.echo(str(page))
 
 
 def pictures(run: Path, out: Path) -> list[Path]:
@@ -172,7 +256,9 @@ def pictures(run: Path, out: Path) -> list[Path]:
     from twin.analysis.summary import decay_lengths
     from twin.results import open_run
     from twin_viz.futures import futures_plot
+    from twin_viz.page import picture
     from twin_viz.plots import has_curves, response_plot
+    from twin_viz.tissue import read_view
 
     whole = open_run(run)
     scenes = whole.scenes()
@@ -193,28 +279,15 @@ def pictures(run: Path, out: Path) -> list[Path]:
             if advice:
                 logger.warning(advice)
         if times and paint is not None:
-            written.append(paint(store, out / f"tissue{ending}", times, picture_color(store), compartment=name))
+            shown = read_view(store, times, picture_color(store), compartment=name)
+            written.append(picture(shown, out / f"tissue{ending}", paint))
         if has_curves(store, name):
             own = [length for length in lengths if length.compartment == name]
             written.append(response_plot(store, out / f"response{ending}", name, own))
     return written
 
 
-def painter() -> tuple[Picture, str]:
-    """Return how pictures are drawn here, and where it is the plain way one sentence on why."""
-    from twin_viz.graphics import graphics
-
-    found = graphics()
-    if found.backend is None:
-        from twin_viz import plain
-
-        return plain.picture, found.advice
-    from twin_viz import scene
-
-    return scene.picture, ""
-
-
-def panel_painter() -> "tuple[Painter, str]":
+def painter() -> "tuple[Painter, str]":
     """Return who fills the panels of a page here, and where it is the plain way one sentence on why."""
     from twin_viz.graphics import graphics
 
@@ -223,9 +296,17 @@ def panel_painter() -> "tuple[Painter, str]":
         from twin_viz.plain import PlainPainter
 
         return PlainPainter(), found.advice
-    from twin_viz.scene import ScenePainter
+    from twin_viz.drawing import ScenePainter
 
     return ScenePainter(), ""
+
+
+def _told_painter() -> "Painter":
+    """Return the painter, having told why it is the plain one."""
+    found, advice = painter()
+    if advice:
+        typer.echo(advice, err=True)
+    return found
 
 
 def picture_color(run: "Run") -> str:

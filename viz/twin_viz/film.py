@@ -1,13 +1,14 @@
 """A tissue over time, as a film: one camera, one colour scale, a frame a kept time.
 
-The page around the panel is drawn once; of a frame only the cells and the time stamp are drawn anew.
+The page around the panels is drawn once; of a frame only the cells and the time stamps are drawn anew.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import imageio_ffmpeg
 import numpy as np
@@ -16,7 +17,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from twin.errors import InputError
-from twin_viz.page import EXTRAPOLATED, Painter, compose
+from twin_viz.cloud import Style
+from twin_viz.page import Painter, caption, compose, headline
 from twin_viz.tissue import Field, Run, Tissue, View, read_view
 
 KINDS = (".mp4", ".gif")
@@ -25,6 +27,17 @@ QUALITY = 8  # of 10; our choice: no blocks around spheres
 SIZE = (960, 720)  # px
 
 Image = NDArray[np.uint8]  # (row, column, 3)
+
+
+class More(TypedDict, total=False):
+    """What `read_view` takes besides: see there."""
+
+    style: Style
+    links: str | None
+    opacity: float | None
+    close: bool
+    label: str
+    others: Sequence[tuple[str, Run]]
 
 
 def film(
@@ -38,8 +51,12 @@ def film(
     fps: float = FRAMES_PER_SECOND,
     size: tuple[int, int] = SIZE,
     on_frame: Callable[[int, int], None] | None = None,
+    field: str | None = "none",
+    **more: Unpack[More],
 ) -> Path:
     """Write all kept times of a compartment as one film to `out` (.mp4 or .gif), whole or not at all; return `out`.
+
+    Beside each other futures are shown at the times that all of them kept.
 
     Parameters
     ----------
@@ -52,12 +69,17 @@ def film(
     """
     if out.suffix.lower() not in KINDS:
         raise InputError(f"{out}: a film ends in {' or '.join(KINDS)}")
-    times = [float(t) for t in np.unique(np.asarray(run.times(replicate), dtype=np.float64))]
-    view = read_view(run, times, color, "none", compartment, cut, replicate)
+    kept = [
+        np.unique(np.asarray(r.times(replicate), np.float64)) for r in (run, *(r for _, r in more.get("others", ())))
+    ]
+    times = [float(t) for t in reduce(np.intersect1d, kept)]
+    if not times and all(len(hours) for hours in kept):
+        raise InputError("the futures have kept cells at no common time: nothing can be shown side by side")
+    view = read_view(run, times, color, field, compartment, cut, replicate, **more)
     draft = out.with_name(f".{out.stem}.unfinished{out.suffix}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _encode(draft, _heard(frames(view, painter, size), len(view.tissues), on_frame), fps)
+        _encode(draft, _heard(frames(view, painter, size), len(times), on_frame), fps)
         draft.replace(out)
     except OSError as error:
         raise InputError(f"{out}: the film cannot be written: {error.strerror or error}") from error
@@ -68,31 +90,34 @@ def film(
 
 
 def frames(view: View, painter: Painter, size: tuple[int, int] = SIZE) -> Iterator[Image]:
-    """Yield one picture a time of the view, all of one size, in even pixels."""
+    """Yield one picture a time of the view, all of one size, in even pixels: its futures side by side."""
+    by_time = [[t for t in view.tissues if t.time == hour] for hour in dict.fromkeys(t.time for t in view.tissues)]
     stage = _Stage(painter)
-    figure = compose(replace(view, tissues=view.tissues[:1]), stage, size)
+    figure = compose(replace(view, tissues=tuple(by_time[0])), stage, size)
     canvas: Any = figure.canvas  # Agg's, which is untyped
-    axes: Any = stage.axes
-    stamp, words, title = axes.texts[0], axes.texts[1], figure.texts[0]
-    label = view.coloring.label.split(",")[0]
-    moving = [stamp, words, title]
+    title = figure.texts[0]
+    moving = [title, *(text for axes in stage.axes for text in axes.texts[:2])]
     for artist in moving:
         artist.set_animated(True)
-    axes.set_visible(False)
+    for axes in stage.axes:
+        axes.set_visible(False)
     canvas.draw()
-    axes.set_visible(True)
+    for axes in stage.axes:
+        axes.set_visible(True)
     empty = canvas.copy_from_bbox(figure.bbox)
-    for tissue in view.tissues:
-        if tissue is not view.tissues[0]:
-            for artist in stage.cells_drawn:
-                artist.remove()
-            stage.paint(view, tissue)
-        late = view.measured_until is not None and tissue.time > view.measured_until
-        stamp.set_text(f"{tissue.time:g} h")
-        words.set_text(label + (f" ({EXTRAPOLATED})" if late else ""))
-        title.set_text(f"{view.title} · {view.compartment} · {len(tissue.radius):,} cells shown")
+    for tissues in by_time:
+        shown = replace(view, tissues=tuple(tissues))
+        if tissues is not by_time[0]:
+            stage.clear()
+        title.set_text(headline(shown))
         canvas.restore_region(empty)
-        figure.draw_artist(axes)
+        for axes, tissue in zip(stage.axes, tissues, strict=True):
+            if tissues is not by_time[0]:
+                stage.paint(axes, view, tissue)
+            stamp, words = axes.texts[:2]
+            stamp.set_text(f"{tissue.time:g} h")
+            words.set_text(caption(shown, tissue))
+            figure.draw_artist(axes)
         for artist in moving:
             figure.draw_artist(artist)
         image = np.asarray(canvas.buffer_rgba(), dtype=np.uint8)[..., :3]
@@ -101,25 +126,29 @@ def frames(view: View, painter: Painter, size: tuple[int, int] = SIZE) -> Iterat
 
 
 class _Stage:
-    """Paints the cells of the one panel, and knows which artists it made for them."""
+    """Paints the cells of each panel, and knows which artists it made for them."""
 
     def __init__(self, painter: Painter) -> None:
         self.painter = painter
-        self.axes: Axes | None = None
-        self.cells_drawn: list[Any] = []
+        self.axes: list[Axes] = []
+        self.drawn: list[Any] = []
 
     def cells(self, axes: Axes, view: View, tissue: Tissue) -> None:
-        self.axes = axes
-        self.paint(view, tissue)
+        self.axes.append(axes)
+        self.paint(axes, view, tissue)
 
-    def paint(self, view: View, tissue: Tissue) -> None:
-        assert self.axes is not None
-        before = list(self.axes.get_children())
-        self.painter.cells(self.axes, view, tissue)
-        self.cells_drawn = [a for a in self.axes.get_children() if a not in before]
+    def paint(self, axes: Axes, view: View, tissue: Tissue) -> None:
+        before = list(axes.get_children())
+        self.painter.cells(axes, view, tissue)
+        self.drawn += [a for a in axes.get_children() if a not in before]
+
+    def clear(self) -> None:
+        for artist in self.drawn:
+            artist.remove()
+        self.drawn = []
 
     def field(self, axes: Axes, view: View, field: Field) -> None:
-        raise AssertionError("a film shows cells alone")
+        raise AssertionError("a film shows fields around the cells alone")
 
 
 def _heard(images: Iterator[Image], n: int, on_frame: Callable[[int, int], None] | None) -> Iterator[Image]:

@@ -2,10 +2,12 @@
 
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -18,15 +20,16 @@ from twin.errors import InputError
 from twin_viz import palette
 from twin_viz.block import cut_open
 from twin_viz.coloring import Coloring
+from twin_viz.links import CORE
 from twin_viz.tissue import Field, Tissue, View
 
 DPI = 100  # pixels an inch: only sets how large text is beside the picture
 SIDE, HEAD, FOOT, CAPTION = 40, 56, 128, 34  # px: free at the sides, title, colour bars, above a panel
 BELOW = 18  # px: free under a panel, where the scale bar goes
 BAR_HEIGHT, BAR_TOP = 16, 34  # px: of a colour bar, and from it to the top of the foot
-WIDE = 1.6  # width over height from which panels are stacked and not side by side; our choice
 NICE = (1, 2, 5)  # first digits of a scale bar
 TEXT, SMALL = 11, 9.5  # pt
+VECTOR = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}  # formats beside PNG, and what they say of themselves
 EXTRAPOLATED = "beyond the assay: extrapolated"
 
 
@@ -46,20 +49,20 @@ def compose(view: View, painter: Painter, size: tuple[int, int] = (1280, 960)) -
     Where the panels need less, the page is lower.
     """
     panels: list[Tissue | Field] = [*view.tissues, *([view.field] if view.field else [])]
-    size = (size[0], min(size[1], _height(view, len(panels), size[0])))
+    rows, columns = _grid(view, len(panels), size)
+    size = (size[0], min(size[1], _height(view, rows, columns, size[0])))
     figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor=palette.BACKGROUND)
     FigureCanvasAgg(figure)
-    n = len(view.tissues[-1].radius)
     figure.text(
         SIDE / size[0],
         1 - HEAD / 2 / size[1],
-        f"{view.title} · {view.compartment} · {n:,} cells shown",
+        headline(view),
         size=TEXT + 2,
         weight="bold",
         color=palette.INK,
         va="center",
     )
-    for axes, panel in zip(_panels(figure, view, len(panels), size), panels, strict=True):
+    for axes, panel in zip(_panels(figure, view, (rows, columns), len(panels), size), panels, strict=True):
         if isinstance(panel, Field):
             painter.field(axes, view, panel)
             _caption(axes, f"{panel.time:g} h", f"{panel.substance}, {_slice_words(view, panel)}")
@@ -67,51 +70,99 @@ def compose(view: View, painter: Painter, size: tuple[int, int] = (1280, 960)) -
                 _source_mark(axes)
         else:
             painter.cells(axes, view, panel)
-            late = view.measured_until is not None and panel.time > view.measured_until
-            note = f" ({EXTRAPOLATED})" if late else ""
-            _caption(axes, f"{panel.time:g} h", view.coloring.label.split(",")[0] + note)
+            _caption(axes, f"{panel.time:g} h", caption(view, panel))
         if panel is panels[-1]:
             _scale_bar(axes, view)
     _foot(figure, view, size)
     return figure
 
 
+def picture(view: View, out: Path, painter: Painter, size: tuple[int, int] = (1280, 960)) -> Path:
+    """Write the picture of a view, at most `size` (px), and return `out`; errors as of `save`."""
+    return save(compose(view, painter, size), out)
+
+
 def save(figure: Figure, out: Path) -> Path:
-    """Write `figure` as PNG, whole or not at all, and return `out`.
+    """Write `figure` as PNG, or as PDF or SVG where `out` ends so, whole or not at all, and return `out`.
 
     Raises
     ------
     InputError
         If `out` cannot be written.
     """
+    kind = out.suffix.lower().removeprefix(".")
+    kind = kind if kind in VECTOR else "png"
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi, facecolor=figure.get_facecolor())
+    # text stays text in a PDF; without a date the same figure is the same file
+    with rc_context({"pdf.fonttype": 42, "svg.hashsalt": "twin"}):
+        figure.savefig(buffer, format=kind, dpi=figure.dpi, facecolor=figure.get_facecolor(), metadata=VECTOR.get(kind))
+    return write_whole(out, buffer.getvalue(), "the picture")
+
+
+def write_whole(out: Path, content: bytes, what: str) -> Path:
+    """Write a file, whole or not at all, and return it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
     unfinished = out.with_name(f".{out.name}.unfinished")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(buffer.getvalue())
+        unfinished.write_bytes(content)
         os.replace(unfinished, out)
     except OSError as error:
-        raise InputError(f"{out}: the picture cannot be written: {error.strerror}") from error
+        with suppress(OSError):
+            unfinished.unlink()
+        raise InputError(f"{out}: {what} cannot be written: {error.strerror}") from error
     return out
 
 
-def _is_stacked(view: View) -> bool:
-    return view.camera.half_width / view.camera.half_height >= WIDE
+def headline(view: View) -> str:
+    """Return what stands above all panels."""
+    n = len(view.tissues[-1].radius)
+    more = f" · {view.cut.words}" if view.cut is not None else ""
+    more += f" · at {CORE:.0%} of their radius" if view.links else ""
+    return f"{view.title} · {view.compartment} · {n:,} cells shown{more}"
 
 
-def _height(view: View, n: int, width: int) -> int:
-    """Return the height (px) that `n` panels need on a page of this width."""
-    rows, columns = (n, 1) if _is_stacked(view) else (1, n)
+def caption(view: View, tissue: Tissue) -> str:
+    """Return what stands beside the time of a panel."""
+    label = view.coloring.label.split(",")[0]
+    if any(t.label for t in view.tissues):
+        label = f"{tissue.label} · {len(tissue.radius):,} cells"
+    late = view.measured_until is not None and tissue.time > view.measured_until
+    return label + (f" ({EXTRAPOLATED})" if late else "")
+
+
+def _grid(view: View, n: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns in which `n` panels are largest; futures × times keep their table."""
+    times = len({tissue.time for tissue in view.tissues})
+    if view.field is None and times > 1 and n > times and n % times == 0:
+        return n // times, times
+    ratio = view.camera.half_width / view.camera.half_height
+
+    def width(rows: int) -> float:
+        columns = -(-n // rows)
+        across = (size[0] - SIDE) / columns - SIDE
+        return min(across, ((size[1] - HEAD - FOOT) / rows - CAPTION - BELOW) * ratio)
+
+    best = max(range(1, n + 1), key=width)
+    return best, -(-n // best)
+
+
+def _height(view: View, rows: int, columns: int, width: int) -> int:
+    """Return the height (px) that panels need on a page of this width."""
     panel = ((width - SIDE) / columns - SIDE) * view.camera.half_height / view.camera.half_width
     return round(HEAD + FOOT + rows * (CAPTION + BELOW + panel))
 
 
-def _panels(figure: Figure, view: View, n: int, size: tuple[int, int]) -> list[Axes]:
+def _panels(figure: Figure, view: View, grid: tuple[int, int], n: int, size: tuple[int, int]) -> list[Axes]:
     """Make `n` axes in µm, as large as fits, each with the camera's proportions."""
     camera = view.camera
     ratio = camera.half_width / camera.half_height
-    rows, columns = (n, 1) if _is_stacked(view) else (1, n)
+    rows, columns = grid
     slot = ((size[0] - SIDE) / columns, (size[1] - HEAD - FOOT) / rows)  # px
     width = min(slot[0] - SIDE, (slot[1] - CAPTION - BELOW) * ratio)
     height = width / ratio
@@ -193,19 +244,39 @@ def _foot(figure: Figure, view: View, size: tuple[int, int]) -> None:
         )
         bar.set_label(view.coloring.label, size=TEXT)
         bar.ax.tick_params(labelsize=SMALL)
-    if view.field is not None:
+    shown = view.field or view.cloud
+    if shown is not None:
         place = ((2 * SIDE + half) / size[0], y, half / size[0], BAR_HEIGHT / size[1])
         bar = figure.colorbar(
-            ScalarMappable(LogNorm(view.field.low, view.field.high), palette.CONCENTRATION),
+            ScalarMappable(LogNorm(shown.low, shown.high), palette.CONCENTRATION),
             cax=figure.add_axes(place),
             orientation="horizontal",
             format="%g",
             ticks=LogLocator(subs=(1.0, 2.0, 5.0)),
-            extend="min" if float(view.field.concentration.min()) < view.field.low else "neither",
+            extend="min" if shown.is_clipped else "neither",
         )
-        bar.set_label(f"{view.field.substance} ({view.field.units})", size=TEXT)
+        if view.cloud is not None and view.cloud.style == "iso":
+            bar.ax.vlines(view.cloud.levels, 0, 1, color=palette.INK, linewidth=1.5)
+        words = f", {view.cloud.words}" if view.cloud is not None else ""
+        bar.set_label(f"{shown.substance} ({shown.units}){words}", size=TEXT)
         bar.ax.minorticks_off()
         bar.ax.tick_params(labelsize=SMALL)
+    if view.links:
+        _links_key(figure, view, size)
+
+
+def _links_key(figure: Figure, view: View, size: tuple[int, int]) -> None:
+    """Say what the lines are, at the top right: their colours go from the weakest to the strongest."""
+    line = Line2D([], [], color=palette.LINKS(0.8), linewidth=2)
+    figure.legend(
+        [line],
+        [view.links],
+        loc="upper right",
+        bbox_to_anchor=(1 - SIDE / 2 / size[0], 1 - 14 / size[1]),
+        frameon=False,
+        fontsize=SMALL,
+        borderaxespad=0,
+    )
 
 
 def _legend(figure: Figure, coloring: Coloring, place: tuple[float, float, float, float]) -> None:

@@ -5,6 +5,7 @@ from matplotlib import colormaps
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_rgb
 from numpy.typing import NDArray
 
+from twin_viz.cloud import Cloud
 from twin_viz.coloring import Coloring
 from twin_viz.tissue import Field
 
@@ -22,6 +23,7 @@ EXPRESSION: Colormap = LinearSegmentedColormap.from_list(
 CONCENTRATION: Colormap = LinearSegmentedColormap.from_list(
     "twin_concentration", colormaps["YlGnBu"](np.linspace(0.02, 1.0, 64))
 )
+LINKS: Colormap = LinearSegmentedColormap.from_list("twin_links", ["#8fc79a", "#2f8f4e", "#0b4a24"])
 SEQUENCE: Colormap = LinearSegmentedColormap.from_list(
     "twin_sequence", colormaps["viridis"](np.linspace(0.0, 0.88, 64))
 )
@@ -62,7 +64,15 @@ def cell_colors(coloring: Coloring, value: Float) -> Float:
     return colors
 
 
-def field_colors(field: Field, concentration: Float) -> Float:
+def link_colors(strength: Float, high: float) -> Float:
+    """Return the colours of lines, (link, channel) in 0..1: the darker, the nearer to the strongest of the picture.
+
+    Scores are products of counts: their square root is even on the eye.
+    """
+    return np.asarray(LINKS(np.sqrt(strength / max(high, 1e-300))))[..., :3]
+
+
+def field_colors(field: Field | Cloud, concentration: Float) -> Float:
     """Return the colours of concentrations on the field's logarithmic scale, (…, channel) in 0..1."""
     clipped = np.clip(concentration, field.low, field.high)
     share = np.log(clipped / field.low) / np.log(field.high / field.low)

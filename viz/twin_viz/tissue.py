@@ -3,21 +3,27 @@
 Nothing is drawn here; the 3-D picture and the plain one are two drawings of one `View`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from anndata import AnnData
 from numpy.typing import NDArray
 
+from twin.analysis.lineage import founders_of
 from twin.errors import InputError, UnknownNameError
 from twin.units import quantity
 from twin_viz.camera import Camera, Float, look_at
+from twin_viz.cloud import Cloud, Style, scale_of
 from twin_viz.coloring import DEATH, Coloring, column, shared_colors
+from twin_viz.cut import Cut, middle_of, parse_cut
+from twin_viz.links import Links, links_key, links_of
 
+SEEN_THROUGH = 0.35  # opacity of cells in a field that surrounds them; our choice
+CLONE = "clone"  # a colour: the founder that a cell descends from
 DECADES = 3.0  # of concentration that a colour bar spans; our choice: a Hill response spans two
 
 
@@ -39,6 +45,9 @@ class Run(Protocol):
     def log(self, replicate: int = 0) -> list[dict[str, Any]]:
         """Return what happened in a trajectory, in order."""
 
+    def lineage(self, replicate: int = 0, compartment: str | None = None) -> pd.DataFrame:
+        """Return births and deaths, in order."""
+
     def times(self, replicate: int = 0) -> Any:
         """Return the times at which whole cells were kept, h."""
 
@@ -51,16 +60,21 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Tissue:
-    """The cells of a compartment at one time.
+    """The cells of a compartment at one time of one future.
 
     position : (cell, 3) µm. radius : (cell,) µm.
     value : (cell,) a number or the code of a category; NaN in dead cells.
+    label : of the future, where several are shown. links : lines between cells, None without.
+    cloud : (z, y, x) concentrations around the cells, as `View.cloud` shows them; None without.
     """
 
     time: float
     position: Float
     radius: Float
     value: Float
+    label: str = ""
+    links: Links | None = None
+    cloud: Float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,13 +96,22 @@ class Field:
     source: Float
     source_radius: Float
 
+    @property
+    def is_clipped(self) -> bool:
+        """Whether there is less than `low` somewhere."""
+        return float(self.concentration.min()) < self.low
+
 
 @dataclass(frozen=True)
 class View:
-    """One picture: a compartment at some times, and a field at the last of them.
+    """One picture: a compartment at some times and in some futures, and a field beside or around its cells.
 
+    tissues : a panel each, in the order of the futures, each at all times.
     box : (2, axis) lower and upper corner of what is shown, µm.
     measured_until : h; beyond it the cells' response is extrapolated. None where not known.
+    cloud : the field around the cells, None without. cut : what was taken away of cells and field.
+    links : what the lines stand for, empty without. strongest : of all lines. opacity : of the cells, 1 for none to see
+    through.
     """
 
     title: str
@@ -98,44 +121,16 @@ class View:
     field: Field | None
     box: Float
     measured_until: float | None = None
+    cloud: Cloud | None = None
+    cut: Cut | None = None
+    links: str = ""
+    strongest: float = 1.0
+    opacity: float = 1.0
 
     @property
     def camera(self) -> Camera:
         """The one camera of all panels."""
         return look_at(self.box)
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Cells stay where their place along `axis` (0 = x) lies on one side of `at` (µm)."""
-
-    axis: int
-    below: bool
-    at: float
-
-    def keeps(self, points: Float) -> NDArray[np.bool_]:
-        """Say of each of `points` (…, axis) whether it stays."""
-        place = points[..., self.axis]
-        return np.asarray(place <= self.at if self.below else place >= self.at)
-
-
-def parse_cut(text: str) -> Cut:
-    """Read "y>20 um": what stays is where that is true.
-
-    Raises
-    ------
-    InputError
-        If it is spelt otherwise.
-    """
-    found = re.fullmatch(r"\s*([xyz])\s*([<>])=?\s*(.+)", text)
-    try:
-        if found is None:
-            raise ValueError
-        return Cut("xyz".index(found[1]), found[2] == "<", quantity(found[3], "um", "a place", "20 um"))
-    except ValueError as error:
-        raise InputError(
-            f"cut: {text!r} is not a cut: write an axis, < or >, and a place, like 'y>20 um' (this part stays)"
-        ) from error
 
 
 def kept_time(run: Run, time: float | str | None, replicate: int = 0) -> float:
@@ -191,46 +186,141 @@ def read_view(
     compartment: str | None = None,
     cut: str | None = None,
     replicate: int = 0,
+    *,
+    style: Style = "block",
+    links: str | None = None,
+    opacity: float | None = None,
+    close: bool = False,
+    label: str = "",
+    others: Sequence[tuple[str, Run]] = (),
 ) -> View:
     """Read what a picture shows.
 
     Parameters
     ----------
     times : one panel of cells each; None is the last that was kept.
-    color : a gene, a column of `obs`, or a program of the scenario.
+    color : a gene, a column of `obs`, a program of the scenario, or "clone".
     field : a substance; None takes the first that is anywhere, "none" shows no field.
-    cut : part of the tissue that stays, like "y>20 um".
+    cut : part of the tissue that stays, like "y>20 um"; "y=20 um" takes away the side that is nearer to the viewer.
+    style : "block" shows the field at the last time in a panel of its own, the others around the cells of each panel;
+        without a cut the cells before a slice are taken away.
+    links : lines between cells: "contacts", or "LIGAND:RECEPTOR".
+    opacity : of the cells, above 0 up to 1; None is 1, and `SEEN_THROUGH` where a field fills what is between them.
+    close : fill the picture with the cells, not with the compartment's box.
+    others : (label, run) of other futures, beside `run`, whose own is `label`: one camera and one colour scale for all.
 
     Raises
     ------
     InputError
-        If a time, colour, field, cut or compartment is not there, or there are no cells.
+        If a time, colour, field, cut, gene of links or compartment is not there, or there are no cells.
     """
+    surrounded = field != "none" and style in ("iso", "volume") and bool(run.scenario.get("substances"))
+    if opacity is None:
+        opacity = SEEN_THROUGH if surrounded else 1.0
+    if not 0 < opacity <= 1:
+        raise InputError(f"opacity: {opacity:g} is not above 0 and at most 1")
     known = [str(c) for c in run.attrs["compartments"]]
     name = known[0] if compartment is None else compartment
     if name not in known:
         raise UnknownNameError("compartment", name, known)
+    asked = parse_cut(cut) if cut is not None else None
+    is_cut = asked is not None or (style == "slice" and field != "none" and bool(run.scenario.get("substances")))
     hours = list(dict.fromkeys(kept_time(run, time, replicate) for time in times))
-    kept = parse_cut(cut) if cut is not None else None
+    panels = [_Panel(words, one, kept_time(one, t, replicate)) for words, one in ((label, run), *others) for t in hours]
     programs = run.scenario.get("observe", {}).get("programs", {})
-    columns: dict[float, Any] = {}
+    columns: dict[int, Any] = {}
     seen: list[_Seen] = []
-    for hour in hours:  # of each time only what is shown is held: a film has many
-        cells = run.cells(hour, replicate=replicate, compartment=name)
-        columns[hour] = column(cells, color, programs)
+    for i, panel in enumerate(panels):  # of each time only what is shown is held: a film has many
+        cells = panel.run.cells(panel.hour, replicate=replicate, compartment=name)
+        if color == CLONE and CLONE not in cells.obs:
+            lineage = panel.run.lineage(replicate, name)
+            cells.obs[CLONE] = [f"of cell {i}" for i in founders_of(lineage, cells.obs["id"])]
+        columns[i] = column(cells, color, programs)
         seen.append(_Seen.of(cells))
+        if links is not None and not is_cut:
+            seen[-1].links.append(links_of(cells, links, np.ones(cells.n_obs, np.bool_)))
     if not any(len(one.radius) for one in seen):
         raise InputError(f"{name}: no cells are there at {', '.join(f'{h:g} h' for h in hours)}")
     coloring, values = shared_colors(columns)
+    box = _box({} if close else run.scenario, name, seen)
+    camera = look_at(box)
+    kept = (asked or middle_of(camera)).settled(box, camera) if is_cut else None
+    if kept is not None and links is not None:
+        for one, panel in zip(seen, panels, strict=True):
+            cells = panel.run.cells(panel.hour, replicate=replicate, compartment=name)
+            one.links.append(links_of(cells, links, kept.keeps(one.position)))
     tissues = tuple(
-        _tissue(one, hour, values[hour], kept, with_dead=color == DEATH) for one, hour in zip(seen, hours, strict=True)
+        _tissue(one, panel, values[i], kept, with_dead=color == DEATH)
+        for i, (one, panel) in enumerate(zip(seen, panels, strict=True))
     )
-    box = _box(run, name, seen)
-    shown = None
-    if field != "none":
-        shown = _field(run, field, name, replicate, hours[-1], cells)
     title = str(run.scenario.get("name", "twin"))
-    return View(title, name, tissues, coloring, shown, box, measured_until(run))
+    view = View(title, name, tissues, coloring, None, box, measured_until(run), cut=kept, opacity=opacity)
+    if links is not None:
+        words, strongest = links_key(links, [one.links[0] for one in seen])
+        view = replace(view, links=words, strongest=strongest)
+    if field == "none" or (style == "block" and others and field is None):
+        return view
+    if style == "block":
+        if others:
+            raise InputError("field: a block is of one future; beside several show it as slice, iso or volume")
+        return replace(view, field=_field(run, field, name, replicate, hours[-1], cells))
+    return _with_cloud(view, panels, style, field, replicate)
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One future at one time."""
+
+    label: str
+    run: Run
+    hour: float
+
+
+def _with_cloud(view: View, panels: Sequence[_Panel], style: Style, wanted: str | None, replicate: int) -> View:
+    """Return the view with a substance around its cells; without it where the run has none and none was asked for."""
+    first = panels[0].run
+    if not first.scenario.get("substances"):
+        if wanted is not None:
+            raise InputError(f"field: {wanted} was asked for, but the run has no substances")
+        return view
+    found = [_concentrations(p.run, view.compartment, replicate, p.hour) for p in panels]
+    if any(f is None for f in found):
+        hour = panels[[f is None for f in found].index(True)].hour
+        if wanted is None:
+            return view
+        raise InputError(f"field: {wanted} was not kept at {hour:g} h")
+    data = [f for f in found if f is not None]
+    substance = _substance(data, wanted)
+    if substance is None:
+        return view
+    values = [d.sel(substance=substance).transpose("z", "y", "x") for d in data]
+    edges = (voxel_edges(values[0]["x"]), voxel_edges(values[0]["y"]), voxel_edges(values[0]["z"]))
+    low, high = scale_of(values, DECADES)
+    axis, at = (view.cut.axis, view.cut.at) if view.cut is not None else (0, 0.0)
+    units = str(data[0].attrs.get("units", "nM"))
+    is_clipped = min(float(v.min()) for v in values) < low
+    cloud = Cloud(substance, units, style, edges, low, high, axis, at, is_clipped)
+    tissues = tuple(
+        replace(t, cloud=np.asarray(v, dtype=np.float64)) for t, v in zip(view.tissues, values, strict=True)
+    )
+    return replace(view, tissues=tissues, cloud=cloud)
+
+
+def _concentrations(run: Run, name: str, replicate: int, hour: float) -> xr.DataArray | None:
+    """Return (substance, z, y, x) at a time, None where it was not kept then."""
+    data = run.fields(replicate=replicate, compartment=name)["concentration"]
+    times = np.asarray(data["time"].values, dtype=np.float64)
+    at = int(np.argmin(np.abs(times - hour)))
+    return data.isel(time=at).load() if abs(times[at] - hour) <= 1e-6 else None
+
+
+def _substance(data: Sequence[xr.DataArray], wanted: str | None) -> str | None:
+    """Return the substance that is shown: the one that is asked for, else the first that is anywhere, if any."""
+    known = [str(s) for s in data[0]["substance"].values]
+    if wanted is not None and wanted not in known:
+        raise UnknownNameError("substance", wanted, known, where="field: ")
+    there = (s for s in known if any(float(d.sel(substance=s).max()) > 0 for d in data))
+    return wanted or next(there, None)
 
 
 def _position(cells: AnnData) -> Float:
@@ -244,28 +334,34 @@ class _Seen:
     position: Float
     radius: Float
     alive: NDArray[np.bool_]
+    links: list[Links]
 
     @classmethod
     def of(cls, cells: AnnData) -> "_Seen":
         alive = cells.obs["alive"] if "alive" in cells.obs else np.ones(cells.n_obs)
         radius = np.asarray(cells.obs["radius"], dtype=np.float64)
-        return cls(_position(cells), radius, np.asarray(alive, dtype=np.bool_))
+        return cls(_position(cells), radius, np.asarray(alive, dtype=np.bool_), [])
 
 
-def _tissue(seen: _Seen, hour: float, value: Float, cut: Cut | None, *, with_dead: bool = False) -> Tissue:
+def _tissue(seen: _Seen, panel: _Panel, value: Float, cut: Cut | None, *, with_dead: bool = False) -> Tissue:
     value = np.where(seen.alive | with_dead, value, np.nan)
     stays = cut.keeps(seen.position) if cut is not None else np.ones(len(value), bool)
-    if len(stays) and not stays.any():
-        raise InputError("cut: no cell is left in the part that stays")
-    return Tissue(hour, seen.position[stays], seen.radius[stays], value[stays])
+    if cut is not None and len(stays) and not stays.any():
+        place = seen.position[:, cut.axis]
+        raise InputError(
+            f"cut: no cell is left in the part that stays ({cut.words}); cells are between {place.min():.4g} and "
+            f"{place.max():.4g} µm"
+        )
+    links = seen.links[0] if seen.links else None
+    return Tissue(panel.hour, seen.position[stays], seen.radius[stays], value[stays], panel.label, links)
 
 
-def _box(run: Run, name: str, seen: Sequence[_Seen]) -> Float:
-    """Return the compartment's box, widened to hold every cell, (2, axis) µm."""
+def _box(scenario: Mapping[str, Any], name: str, seen: Sequence[_Seen]) -> Float:
+    """Return the compartment's box, widened to hold every cell, (2, axis) µm; around the cells where it has none."""
     points = np.concatenate([one.position for one in seen])
     reach = np.concatenate([one.radius for one in seen])[:, None]
     low, high = (points - reach).min(axis=0), (points + reach).max(axis=0)
-    size = run.scenario.get("compartments", {}).get(name, {}).get("box")
+    size = scenario.get("compartments", {}).get(name, {}).get("box")
     if size is not None:
         edges = [v if isinstance(v, int | float) else quantity(v, "um", "a length", "10 um") for v in size]
         low, high = np.minimum(low, 0.0), np.maximum(high, edges)
@@ -275,25 +371,16 @@ def _box(run: Run, name: str, seen: Sequence[_Seen]) -> Float:
 def _field(run: Run, wanted: str | None, name: str, replicate: int, hour: float, cells: AnnData) -> Field | None:
     if wanted is None and not run.scenario.get("substances"):
         return None
-    data = run.fields(replicate=replicate, compartment=name)
-    known = [str(s) for s in data["substance"].values]
-    if wanted is not None and wanted not in known:
-        raise UnknownNameError("substance", wanted, known, where="field: ")
-    times = np.asarray(data["time"].values, dtype=np.float64)
-    at = int(np.argmin(np.abs(times - hour)))
-    if abs(times[at] - hour) > 1e-6:
+    now = _concentrations(run, name, replicate, hour)
+    if now is None:
         if wanted is not None:
             raise InputError(f"field: {wanted} was not kept at {hour:g} h")
         return None
-    now = data["concentration"].isel(time=at).load()
-    there = [s for s in known if float(now.sel(substance=s).max()) > 0]
-    if wanted is None and not there:
+    substance = _substance([now], wanted)
+    if substance is None:
         return None
-    substance = wanted or there[0]
     values = now.sel(substance=substance).transpose("z", "y", "x")
-    high = float(values.max()) or 1.0
-    low = max(float(values.min()), high / 10**DECADES)
-    low = high / 10 if low > high / 2 else low  # a nearly even field: one decade shows that it is
+    low, high = scale_of([values], DECADES)
     by = [
         cell_type
         for secretion in run.scenario.get("signalling", {}).get("secretion", ())
@@ -303,7 +390,7 @@ def _field(run: Run, wanted: str | None, name: str, replicate: int, hour: float,
     source = np.asarray(cells.obs["cell_type"].astype(str).isin(by))
     return Field(
         substance=substance,
-        units=str(data["concentration"].attrs.get("units", "nM")),
+        units=str(now.attrs.get("units", "nM")),
         time=hour,
         concentration=np.asarray(values, dtype=np.float64),
         edges=(voxel_edges(values["x"]), voxel_edges(values["y"]), voxel_edges(values["z"])),

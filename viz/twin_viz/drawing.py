@@ -1,10 +1,9 @@
-"""The tissue in three dimensions, with PyVista.
+"""Cells, fields and lines in three dimensions, with PyVista.
 
 Importing this file imports VTK: ask `twin_viz.graphics.graphics()` first.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from twin.errors import RunError
 from twin_viz import palette
 from twin_viz.block import cut_open
 from twin_viz.camera import Camera, Float, edges
-from twin_viz.graphics import graphics
-from twin_viz.page import compose, save
-from twin_viz.tissue import Field, Run, Tissue, View, read_view
+from twin_viz.fog import add_cloud
+from twin_viz.links import CORE, Links
+from twin_viz.tissue import Field, Tissue, View
 
 GLYPH_LIMIT = 3000  # cells; above it spheres are drawn as shaded points: 5-15 times faster without a GPU
 SPHERE = (18, 12)  # facets around and along a sphere; our choice: round at 20 px
@@ -27,74 +25,7 @@ RADIUS_STEP = 0.25  # µm; points of one size are drawn together
 SHARPNESS = 2  # rendered so many times larger, then averaged: smooth edges without slow multi-sampling
 LIGHT = {"ambient": 0.38, "diffuse": 0.68, "specular": 0.08, "specular_power": 12.0}
 FAR = 1e4  # µm; how far the camera stands off, without effect in a parallel projection
-
-
-def scene(
-    run: Run,
-    time: float | str | None = None,
-    color: str = "ISG15",
-    field: str | None = None,
-    compartment: str | None = None,
-    cut: str | None = None,
-    replicate: int = 0,
-    size: tuple[int, int] = (1280, 960),
-) -> pv.Plotter:
-    """Set up the scene of a compartment at one time: cells above, a field below, one camera.
-
-    Arguments as in `read_view`. The plotter is off-screen; `screenshot` draws it.
-
-    Raises
-    ------
-    RunError
-        If there is no OpenGL here; `twin_viz.plain` draws without.
-    """
-    if graphics().backend is None:
-        raise RunError(graphics().advice)
-    view = read_view(run, (time,), color, field, compartment, cut, replicate)
-    rows = 1 if view.field is None else 2
-    made = pv.Plotter(off_screen=True, shape=(rows, 1), window_size=list(size), border=False)
-    plotter: Any = made  # PyVista's decorators hide the signatures of its methods
-    ratio = size[0] / (size[1] / rows)
-    pixel = 2 * view.camera.half_width / size[0]
-    tissue = view.tissues[0]
-    bar = {"position_x": 0.25, "width": 0.5, "height": 0.1, "title_font_size": 18, "label_font_size": 15}
-    plotter.subplot(0, 0)
-    mapper = _add_tissue(plotter, view, tissue, pixel)
-    _aim(plotter, view.camera, ratio)
-    plotter.add_text(f"{view.compartment}, {tissue.time:g} h", position="upper_left", font_size=11, color=palette.INK)
-    if view.coloring.categories:
-        codes = range(len(view.coloring.categories))
-        labels = [[view.coloring.categories[i], palette.category_color(view.coloring, i)] for i in codes]
-        plotter.add_legend(labels, bcolor=None, face="circle", size=(0.2, 0.04 * len(labels)))
-    elif mapper is not None:
-        plotter.add_scalar_bar(f"{view.coloring.label}\n", mapper=mapper, color=palette.INK, **bar)
-    if view.field is not None:
-        plotter.subplot(1, 0)
-        mapper = _add_field(plotter, view, view.field, pixel)
-        _aim(plotter, view.camera, ratio)
-        words = f"{view.field.substance}, {view.field.time:g} h"
-        plotter.add_text(words, position="upper_left", font_size=11, color=palette.INK)
-        title = f"{view.field.substance} ({view.field.units})\n"
-        plotter.add_scalar_bar(title, mapper=mapper, color=palette.INK, fmt="%.1e", **bar)
-    return made
-
-
-def picture(
-    run: Run,
-    out: Path,
-    times: tuple[float | str | None, ...] = (None,),
-    color: str = "ISG15",
-    field: str | None = None,
-    compartment: str | None = None,
-    cut: str | None = None,
-    replicate: int = 0,
-    size: tuple[int, int] = (1280, 960),
-) -> Path:
-    """Write the 3-D picture of a run to `out` (PNG) and return it; arguments as in `read_view`."""
-    if graphics().backend is None:
-        raise RunError(graphics().advice)
-    view = read_view(run, times, color, field, compartment, cut, replicate)
-    return save(compose(view, ScenePainter(), size), out)
+LINE = 1.6  # px of the picture, of a line between cells; our choice
 
 
 class ScenePainter:
@@ -103,13 +34,13 @@ class ScenePainter:
     def cells(self, axes: Axes, view: View, tissue: Tissue) -> None:
         """Draw each cell as a sphere of its radius."""
         plotter, pixel = _canvas(axes, view)
-        _add_tissue(plotter, view, tissue, pixel)
+        add_tissue(plotter, view, tissue, pixel)
         _show(axes, view, plotter)
 
     def field(self, axes: Axes, view: View, field: Field) -> None:
         """Draw the block cut open, and the cells that release the substance."""
         plotter, pixel = _canvas(axes, view)
-        _add_field(plotter, view, field, pixel)
+        add_field(plotter, view, field, pixel)
         _show(axes, view, plotter)
 
 
@@ -121,7 +52,7 @@ def _canvas(axes: Axes, view: View) -> tuple[pv.Plotter, float]:
 
 
 def _show(axes: Axes, view: View, plotter: pv.Plotter) -> None:
-    _aim(plotter, view.camera, view.camera.half_width / view.camera.half_height)
+    aim(plotter, view.camera, view.camera.half_width / view.camera.half_height)
     image = np.asarray(plotter.screenshot(return_img=True), dtype=np.float64)  # (row, column, channel)
     plotter.close()
     height, width, channels = image.shape
@@ -129,7 +60,7 @@ def _show(axes: Axes, view: View, plotter: pv.Plotter) -> None:
     axes.imshow(blocks.mean(axis=(1, 3)) / 255.0, extent=view.camera.extent, aspect="auto")
 
 
-def _aim(plotter: Any, camera: Camera, ratio: float) -> None:
+def aim(plotter: Any, camera: Camera, ratio: float) -> None:
     """Point the plotter's camera; `ratio` is the panel's width over its height.
 
     `Any`: PyVista's decorators hide the signatures of its methods.
@@ -143,17 +74,38 @@ def _aim(plotter: Any, camera: Camera, ratio: float) -> None:
     plotter.reset_camera_clipping_range()
 
 
-def _add_tissue(plotter: pv.Plotter, view: View, tissue: Tissue, pixel: float) -> Any:
-    """Add the cells and the box; return the mapper that a colour bar needs, None without one."""
+def add_tissue(plotter: pv.Plotter, view: View, tissue: Tissue, pixel: float) -> Any:
+    """Add the cells, what is between and around them, and the box; return the mapper that a colour bar needs."""
     _add_lines(plotter, edges(view.box, view.camera.toward, front=False), palette.NOTHING)
     look: dict[str, Any] = {"cmap": palette.EXPRESSION, "clim": (view.coloring.low, view.coloring.high)}
+    value = tissue.value
     if view.coloring.categories:
-        colors = palette.cell_colors(view.coloring, tissue.value)
-        return _add_spheres(plotter, tissue.position, tissue.radius, colors, pixel, {"rgb": True})
-    return _add_spheres(plotter, tissue.position, tissue.radius, tissue.value, pixel, look)
+        value, look = palette.cell_colors(view.coloring, tissue.value), {"rgb": True}
+    position, radius = tissue.position, tissue.radius * (CORE if view.links else 1.0)
+    if view.opacity < 1:  # what is seen through is drawn from the far side on
+        order = np.argsort(view.camera.project(position)[:, 2], kind="stable")
+        position, radius, value = position[order], radius[order], value[order]
+        look["opacity"] = view.opacity
+    mapper = _add_spheres(plotter, position, radius, value, pixel, look)
+    if tissue.links is not None and len(tissue.links.strength):
+        _add_links(plotter, tissue.links, view.strongest)
+    if view.cloud is not None and tissue.cloud is not None:
+        add_cloud(plotter, view, view.cloud, tissue.cloud)
+    return mapper
 
 
-def _add_field(plotter: pv.Plotter, view: View, field: Field, pixel: float) -> Any:
+def _add_links(plotter: pv.Plotter, links: Links, high: float) -> None:
+    """Add lines between cells; `high` is the strongest of all panels."""
+    n = len(links.strength)
+    mesh = pv.PolyData(
+        links.ends.reshape(-1, 3), lines=np.column_stack([np.full(n, 2), np.arange(2 * n).reshape(-1, 2)])
+    )
+    mesh.cell_data["color"] = np.round(palette.link_colors(links.strength, high) * 255).astype(np.uint8)
+    look: Any = {"scalars": "color", "rgb": True, "lighting": False, "show_scalar_bar": False}
+    plotter.add_mesh(mesh, line_width=LINE * SHARPNESS, **look)
+
+
+def add_field(plotter: pv.Plotter, view: View, field: Field, pixel: float) -> Any:
     """Add the block cut open and its source cells; return the mapper of the block."""
     _add_lines(plotter, edges(view.box, view.camera.toward, front=False), palette.NOTHING)
     block = cut_open(field, view.camera)
