@@ -26,6 +26,12 @@ MOST_TRAJECTORIES = 100_000  # our choice: as many as replicates; above it an ax
 ALIKE = ("name", "description", "duration", "tick", "replicates", "sweep", "observe", "execution")
 FROM_THE_START = ("seed", "world_model", "compartments", "branches")  # what a branch cannot change at its fork
 FORECAST = "what all trajectories share cannot be varied: leave it out"
+INSTEAD = {
+    "duration": "all trajectories have the same times: take the longest, or end some early with stop_when",
+    "tick": "all trajectories have the same clock: run the scenario again with --set tick=… and compare the two",
+    "observe": "all trajectories have the same readouts: ask for all that any of them needs",
+    "execution": "it changes no result: leave it out",
+}
 
 
 @dataclass(frozen=True)
@@ -179,10 +185,10 @@ def name_faults(source: ScenarioSource, scenario: Scenario, taken: Sequence[str]
             why = "is what the scenario itself is called" if name == TRUNK else "is no plain word"
             faults.append(source.fault(("branches", name), f"{name!r} {why}: take another name"))
         for key in branch.set:
-            if key.split(".")[0] in (*ALIKE, *FROM_THE_START):
-                why = (
-                    FORECAST if key.split(".")[0] in ALIKE else "was settled when the past began: sweep over it instead"
-                )
+            root = key.split(".")[0]
+            if root in (*ALIKE, *FROM_THE_START):
+                settled = "was settled when the past began: sweep over it instead"
+                why = INSTEAD.get(root, FORECAST) if root in ALIKE else settled
                 faults.append(source.fault(("branches", name, "set", key), why))
     seen: dict[str, str] = {}
     for name, axis in scenario.sweep.items():
@@ -193,7 +199,8 @@ def name_faults(source: ScenarioSource, scenario: Scenario, taken: Sequence[str]
             seen[word] = name
         for key in keys_of(axis):
             if key.split(".")[0] in ALIKE:
-                faults.append(source.fault(("sweep", name, "key"), f"{key}: {FORECAST}"))
+                why = INSTEAD.get(key.split(".")[0], FORECAST)
+                faults.append(source.fault(("sweep", name, "key"), f"{key}: {why}"))
     return faults
 
 
