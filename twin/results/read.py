@@ -15,10 +15,10 @@ import xarray as xr
 import zarr
 
 from twin.errors import InputError, UnknownNameError
-from twin.kernels.ensemble import weights_of
 from twin.results.commits import Commit, Commits, Frame, stop_in
 from twin.results.damage import damaged, naming_damage, open_dataset
 from twin.results.ensemble import Ensemble, Trajectory
+from twin.results.evidence import replicate_weights, updates_in
 from twin.results.frames import load_frame, load_genes, load_table
 from twin.results.graphs import contact_graph, lineage_graph
 from twin.results.layout import (
@@ -31,7 +31,6 @@ from twin.results.layout import (
     RECORD,
     TIME,
     TRAJECTORIES,
-    UPDATES,
     readouts_of,
     trajectory_of,
 )
@@ -182,13 +181,7 @@ class Run:
         InputError
             If one is damaged.
         """
-        found = []
-        for file in sorted((self.path / UPDATES).glob("[!.]*.json")):
-            try:
-                found.append(json.loads(file.read_text("utf-8")))
-            except (OSError, ValueError) as error:
-                raise InputError(f"{file} cannot be read ({error}): restore it, or run anew") from error
-        return sorted(found, key=lambda update: (update["tick"], update["event"], update["members"]))
+        return updates_in(self.path)
 
     def stopped(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> str | None:
         """Return why a trajectory ended before its time; None where it did not."""
@@ -246,23 +239,8 @@ class Run:
         over the replicates of each branch and point. A replicate that has not come to a snapshot yet, or ended before,
         has none.
         """
-        told = {
-            t.id: {
-                (e["tick"], e["event"]): float(e["log_likelihood"])
-                for e in self._log(t)
-                if e.get("method") == "reweight"
-            }
-            for t in self.trajectories
-        }
-        snapshots = set().union(*told.values())
-        if not snapshots:
-            return None
-        sums = {name: sum(mine.values()) if mine.keys() == snapshots else np.nan for name, mine in told.items()}
-        out = np.empty(self.ensemble.shape)
-        for place in np.ndindex(out.shape[:-1]):
-            members = (self.ensemble.by_place[(*place, i)] for i in range(self.replicates))
-            out[place] = weights_of(np.array([sums[t.id] for t in members], dtype=np.float64))
-        return out
+        told = {t.id: self._log(t) for t in self.trajectories}
+        return replicate_weights(told, self.ensemble)
 
     def at(self, branch: str | None = None, point: Point = None) -> "Run":
         """Return the part of this run that is one branch at one point of the sweep, as a run of replicates alone."""
