@@ -7,21 +7,24 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from twin.analysis.bands import LEVEL, mean_and_margin
-from twin.analysis.summary import DecayLength
+from twin.analysis.summary import DecayLength, decay_lengths
 from twin.errors import InputError, UnknownNameError
+from twin.results import Run as Store
 from twin_viz import palette
 from twin_viz.camera import Float
-from twin_viz.page import DPI, EXTRAPOLATED, SMALL, TEXT, save
+from twin_viz.page import save
+from twin_viz.plots.scene import Point, counted, scene_of
+from twin_viz.plots.sheet import legend_below, mark_extrapolated, name_axes, note, sheet
 from twin_viz.tissue import Run, measured_until
 
-PANEL = (4.6, 4.6)  # inches
+PANEL = (4.6, 4.7)  # inches, without its legend
+LINE = 0.19  # inches, of a legend
+ALONE = 6.0  # inches, width of a single panel
 FLOOR = 1e-4  # of the highest concentration; below it a profile on a log axis is noise
-SHADE = "#f2f2f2"
+PAD = 18  # pt between a panel and its title, where the extrapolated times are named
 
 Profile = dict[str, tuple[Float, Float, str]]
 
@@ -41,10 +44,35 @@ class Curves:
     is_ordered: bool
 
 
-def response_figure(run: Run, compartment: str | None = None, lengths: Sequence[DecayLength] = ()) -> Figure:
+def response(run: Store, compartment: str | None = None, branch: str | None = None, point: Point = None) -> Figure:
+    """Draw the response of one branch at one point over time, by distance and by cell type.
+
+    Raises
+    ------
+    InputError
+        If there is no such branch, point or compartment, or no readout that could be drawn.
+    """
+    scene = scene_of(run, compartment, branch, point)
+    kept = any(len(scene.run.times(i)) for i in scene.replicates)
+    if not kept and not has_curves(scene.run, scene.compartment):
+        raise InputError(f"nothing of {scene.title} is known yet: wait for the first commit of the run")
+    lengths = [
+        length for length in (decay_lengths(scene.run) if kept else ()) if length.compartment == scene.compartment
+    ]
+    return response_figure(scene.run, scene.compartment, lengths, scene.title, scene.measured_until())
+
+
+def response_figure(
+    run: Run,
+    compartment: str | None = None,
+    lengths: Sequence[DecayLength] = (),
+    title: str | None = None,
+    limit: float | None = None,
+) -> Figure:
     """Draw what the run says about the response; panels without data are left out.
 
     lengths : decay lengths to draw beside the profile of the concentration (`twin.analysis.summary.decay_lengths`).
+    title : without it the name of the scenario. limit : h, where the assay ends; without it by the scenario's events.
 
     Raises
     ------
@@ -55,20 +83,17 @@ def response_figure(run: Run, compartment: str | None = None, lengths: Sequence[
     n = len(curves) + (profile is not None)
     if not n:
         raise InputError("the run has no readout to plot: ask for one under 'observe' in the scenario")
-    figure = Figure(
-        figsize=(PANEL[0] * n, PANEL[1]),
-        dpi=DPI,
-        facecolor=palette.BACKGROUND,
-        layout=ConstrainedLayoutEngine(w_pad=0.12),
+    lines = max([2, *(-(-len(c.names) // _columns(c)) for c in curves)])  # of the longest legend
+    figure = sheet(
+        (PANEL[0] * n if n > 1 else ALONE, PANEL[1] + LINE * lines), title or str(run.scenario.get("name", "twin"))
     )
-    figure.set_facecolor(palette.BACKGROUND)
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, n, squeeze=False)[0]
-    limit = measured_until(run)
+    limit = measured_until(run) if limit is None else limit
     for one, panel in zip(axes[: len(curves)], curves, strict=True):
         _draw_curves(one, hours, panel, limit)
     if profile is not None:
         _draw_profile(axes[-1], profile, lengths)
+    note(figure, *_notes(run, compartment))
     return figure
 
 
@@ -94,6 +119,24 @@ def _read(run: Run, compartment: str | None) -> tuple[Float, list[Curves], Profi
         data = data.sel(compartment=name)
     hours = np.asarray(data["time"].values, dtype=np.float64) if "time" in data.coords else np.zeros(1)
     return hours, [c for c in (_by_distance(data), _by_type(data)) if c is not None], _profile(data)
+
+
+def _notes(run: Run, compartment: str | None) -> list[str]:
+    """Return how many cells and replicates the curves are of."""
+    data = run.readouts
+    many = data.sizes.get("replicate", 1)
+    told = [counted(many, "replicate")]
+    if "n_cells" not in data:
+        return told
+    n = data["n_cells"].isel(compartment=0) if compartment is None else data["n_cells"].sel(compartment=compartment)
+    kinds = [d for d in n.dims if d not in ("replicate", "time")]
+    total = np.asarray(n.sum(kinds, min_count=1).transpose("replicate", "time"), dtype=np.float64)
+    known = np.flatnonzero(np.isfinite(total).any(axis=0))
+    if not len(known):
+        return told
+    first, last = (int(np.nanmean(total[:, at])) for at in known[[0, -1]])
+    size = counted(first) if first == last else f"{counted(first)} at the start, {last:,} at the end"
+    return [f"{size} alive" + (" in a replicate" if many > 1 else ""), *told]
 
 
 def _values(data: xr.Dataset, name: str, dim: str) -> Float | None:
@@ -155,31 +198,14 @@ def _draw_curves(axes: Axes, hours: Float, panel: Curves, limit: float | None) -
             axes.fill_between(hours[there], mean - margin, mean + margin, color=color, alpha=0.2, linewidth=0)
     axes.set_xlim(hours[0], hours[-1] if hours[-1] > hours[0] else hours[0] + 1)
     axes.margins(y=0.08)
-    if limit is not None and limit < hours[-1]:
-        axes.axvspan(limit, hours[-1], color=SHADE, zorder=0)
-        axes.axvline(limit, color=palette.NOTHING, lw=1, ls="--", zorder=1)
-        axes.text(
-            limit,
-            1.0,
-            f" {EXTRAPOLATED}",
-            transform=axes.get_xaxis_transform(),
-            size=SMALL - 1,
-            va="bottom",
-            color=palette.INK,
-        )
+    mark_extrapolated(axes, limit, float(hours[-1]))
     many = f"mean and its {100 * LEVEL:g} % interval, {len(panel.values)} replicates"
-    _label(axes, panel.title, "time (h)", panel.label)
-    axes.legend(
-        title=many if len(panel.values) > 1 else None,
-        title_fontsize=SMALL - 1.5,
-        fontsize=SMALL - 1.5,
-        frameon=False,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.16),
-        ncols=3 if panel.is_ordered else 2,
-        columnspacing=1.0,
-        handlelength=1.4,
-    )
+    name_axes(axes, "time (h)", panel.label, panel.title, PAD)
+    legend_below(axes, _columns(panel), title=many if len(panel.values) > 1 else None)
+
+
+def _columns(panel: Curves) -> int:
+    return 3 if panel.is_ordered else 2
 
 
 def _draw_profile(axes: Axes, profile: Profile, lengths: Sequence[DecayLength]) -> None:
@@ -202,15 +228,7 @@ def _draw_profile(axes: Axes, profile: Profile, lengths: Sequence[DecayLength]) 
                 along = np.linspace(place[seen][0], place[seen][-1], 50)
                 curve = middle[seen][0] * np.exp(-(along - along[0]) / value)
                 shown = curve > FLOOR * middle.max()
-                label = f"{words} {value:.0f} µm"
-                axes.semilogy(along[shown], curve[shown], style, color=color, lw=1.5, label=label)
-    _label(axes, "how far it reaches, at the end", "distance from the source (µm)", f"concentration ({unit})")
-    axes.legend(fontsize=SMALL - 1.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-
-
-def _label(axes: Axes, title: str, x: str, y: str) -> None:
-    axes.set_title(title, size=TEXT, loc="left", weight="bold", pad=18)
-    axes.set_xlabel(x, size=SMALL)
-    axes.set_ylabel(y, size=SMALL)
-    axes.tick_params(labelsize=SMALL)
-    axes.spines[["top", "right"]].set_visible(False)
+                said = f"{words} {value:.0f} µm"
+                axes.semilogy(along[shown], curve[shown], style, color=color, lw=1.5, label=said)
+    name_axes(axes, "distance from the source (µm)", f"concentration ({unit})", "how far it reaches, at the end", PAD)
+    legend_below(axes, 2)
