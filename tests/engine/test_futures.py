@@ -200,7 +200,10 @@ def test_the_summary_and_the_pictures_show_all_futures(forked: Run, tmp_path: Pa
         ("sweep:\n  dose: {key: x}\n", "line 34, sweep.dose: lacks high, low, n: an axis has key and values"),
         ("sweep:\n  a: {key: seed, values: [1], n: 3}\n", "sweep.a: does not go with n"),
         ("sweep:\n  time: {key: seed, values: [1]}\n", "line 34, sweep.time: the name 'time' is taken"),
-        ("sweep:\n  a: {key: duration, values: [1 h]}\n", "sweep.a.key: duration: all trajectories have the same times: take the longest"),
+        (
+            "sweep:\n  a: {key: duration, values: [1 h]}\n",
+            "sweep.a.key: duration: all trajectories have the same times: take the longest",
+        ),
         ("sweep:\n  a: {key: seed, values: [1, 1]}\n", "line 34, sweep.a: has the value 1.0 twice"),
         (
             "sweep:\n  a: {key: substances.poison.half_life, low: 1 h, high: 1 nM, n: 3}\n",

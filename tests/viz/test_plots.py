@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from matplotlib.image import imread
 from twin_viz.plots import has_curves, response_figure, response_plot
-from twin_viz.tissue import exposure_start
+from twin_viz.source import exposure_start
 
 from tests.viz.fake_run import LENGTH, FakeRun
 from twin.analysis.summary import DecayLength

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_viz.camera import Camera, Float
-from twin_viz.tissue import Field
+from twin_viz.substance import Field
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`twin view`, and the pictures that a run leaves: 3-D where there is OpenGL, plain where not."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from twin_viz.page import Painter
-    from twin_viz.tissue import Run
+    from twin_viz.source import Run
 
     Futures = tuple[Run, str, list[tuple[str, Run]]]
 
@@ -157,7 +158,7 @@ def _futures(run: Path, branch: list[str] | None, point: list[str] | None) -> "F
     from twin.results import open_run, point_of
 
     whole = open_run(run)
-    names: list[str | None] = [*(branch or [None])]
+    names: Sequence[str | None] = branch or (None,)
     if len(set(names)) < len(names):
         raise InputError("--branch: the same branch is named twice")
     found = [whole.at(name, point_of(point or ())) for name in names]

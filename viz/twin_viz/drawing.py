@@ -17,7 +17,8 @@ from twin_viz.block import cut_open
 from twin_viz.camera import Camera, Float, edges
 from twin_viz.fog import add_cloud
 from twin_viz.links import CORE, Links
-from twin_viz.tissue import Field, Tissue, View
+from twin_viz.substance import Field
+from twin_viz.tissue import Tissue, View
 
 GLYPH_LIMIT = 3000  # cells; above it spheres are drawn as shaded points: 5-15 times faster without a GPU
 SPHERE = (18, 12)  # facets around and along a sphere; our choice: round at 20 px

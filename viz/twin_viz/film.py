@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from twin.errors import InputError
 from twin_viz.cloud import Style
 from twin_viz.page import Painter, caption, compose, headline
-from twin_viz.tissue import Field, Run, Tissue, View, read_view
+from twin_viz.source import Run
+from twin_viz.substance import Field
+from twin_viz.tissue import Tissue, View, read_view
 
 KINDS = (".mp4", ".gif")
 FRAMES_PER_SECOND = 8.0

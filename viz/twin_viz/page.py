@@ -21,7 +21,8 @@ from twin_viz import palette
 from twin_viz.block import cut_open
 from twin_viz.coloring import Coloring
 from twin_viz.links import CORE
-from twin_viz.tissue import Field, Tissue, View
+from twin_viz.substance import Field
+from twin_viz.tissue import Tissue, View
 
 DPI = 100  # pixels an inch: only sets how large text is beside the picture
 SIDE, HEAD, FOOT, CAPTION = 40, 56, 128, 34  # px: free at the sides, title, colour bars, above a panel

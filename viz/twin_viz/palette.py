@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from twin_viz.cloud import Cloud
 from twin_viz.coloring import Coloring
-from twin_viz.tissue import Field
+from twin_viz.substance import Field
 
 Float = NDArray[np.float64]
 

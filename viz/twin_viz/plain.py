@@ -12,7 +12,8 @@ from twin_viz.block import cut_open
 from twin_viz.camera import Camera, Float, edges
 from twin_viz.cloud import Cloud
 from twin_viz.links import CORE
-from twin_viz.tissue import Field, Tissue, View
+from twin_viz.substance import Field
+from twin_viz.tissue import Tissue, View
 
 BEHIND, FOG, BEFORE = 4, 5, 6  # what is drawn over what, where a slice stands among cells
 MIST = 0.2  # opacity of the densest voxel of a fog; our choice

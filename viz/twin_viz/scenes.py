@@ -10,7 +10,8 @@ from twin_viz import drawing, palette
 from twin_viz.cloud import Style
 from twin_viz.graphics import graphics
 from twin_viz.page import compose, save
-from twin_viz.tissue import Run, View, read_view
+from twin_viz.source import Run
+from twin_viz.tissue import View, read_view
 
 BAR = {"position_x": 0.25, "width": 0.5, "height": 0.1, "title_font_size": 18, "label_font_size": 15}
 

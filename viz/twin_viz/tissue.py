@@ -5,11 +5,9 @@ Nothing is drawn here; the 3-D picture and the plain one are two drawings of one
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 from anndata import AnnData
 from numpy.typing import NDArray
 
@@ -21,41 +19,11 @@ from twin_viz.cloud import Cloud, Style, scale_of
 from twin_viz.coloring import DEATH, Coloring, column, shared_colors
 from twin_viz.cut import Cut, middle_of, parse_cut
 from twin_viz.links import Links, links_key, links_of
+from twin_viz.source import Run, kept_time, measured_until
+from twin_viz.substance import DECADES, Field, concentrations, position_of, read_field, substance_of, voxel_edges
 
 SEEN_THROUGH = 0.35  # opacity of cells in a field that surrounds them; our choice
 CLONE = "clone"  # a colour: the founder that a cell descends from
-DECADES = 3.0  # of concentration that a colour bar spans; our choice: a Hill response spans two
-
-
-class Run(Protocol):
-    """What drawing needs of `twin.results.Run`."""
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """The run's record."""
-
-    @property
-    def scenario(self) -> Mapping[str, Any]:
-        """The resolved scenario."""
-
-    @property
-    def readouts(self) -> xr.Dataset:
-        """All readouts (replicate, time, …)."""
-
-    def log(self, replicate: int = 0) -> list[dict[str, Any]]:
-        """Return what happened in a trajectory, in order."""
-
-    def lineage(self, replicate: int = 0, compartment: str | None = None) -> pd.DataFrame:
-        """Return births and deaths, in order."""
-
-    def times(self, replicate: int = 0) -> Any:
-        """Return the times at which whole cells were kept, h."""
-
-    def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> AnnData:
-        """Return the cells of one kept time."""
-
-    def fields(self, replicate: int = 0, compartment: str | None = None) -> xr.Dataset:
-        """Return the concentrations at all kept times."""
 
 
 @dataclass(frozen=True)
@@ -75,31 +43,6 @@ class Tissue:
     label: str = ""
     links: Links | None = None
     cloud: Float | None = None
-
-
-@dataclass(frozen=True)
-class Field:
-    """One substance in a compartment at one time.
-
-    concentration : (z, y, x). edges : of the voxels along x, y and z, µm.
-    low, high : ends of the logarithmic colour bar, in `units`.
-    source : (cell, 3) µm and source_radius (cell,) µm of the cells that release it.
-    """
-
-    substance: str
-    units: str
-    time: float
-    concentration: Float
-    edges: tuple[Float, Float, Float]
-    low: float
-    high: float
-    source: Float
-    source_radius: Float
-
-    @property
-    def is_clipped(self) -> bool:
-        """Whether there is less than `low` somewhere."""
-        return float(self.concentration.min()) < self.low
 
 
 @dataclass(frozen=True)
@@ -131,51 +74,6 @@ class View:
     def camera(self) -> Camera:
         """The one camera of all panels."""
         return look_at(self.box)
-
-
-def kept_time(run: Run, time: float | str | None, replicate: int = 0) -> float:
-    """Return the time (h) of kept cells that `time` names; without one the last.
-
-    Raises
-    ------
-    InputError
-        If it is no time, or no cells were kept then; the nearest kept times are named.
-    """
-    kept = np.unique(np.asarray(run.times(replicate), dtype=np.float64))
-    if not kept.size:
-        raise InputError(f"the run holds no cells yet (replicate {replicate}): nothing can be shown")
-    if time is None:
-        return float(kept[-1])
-    try:
-        wanted = quantity(time, "hour", "a time", "24 h") if isinstance(time, str) else float(time)
-    except ValueError as error:
-        raise InputError(f"time: {error}") from error
-    nearest = kept[np.argsort(np.abs(kept - wanted))]
-    if abs(nearest[0] - wanted) > 1e-6:
-        shown = " or ".join(f"{t:g} h" for t in sorted(nearest[:2]))
-        raise InputError(
-            f"time: no cells were kept at {wanted:g} h; the nearest kept are {shown} "
-            f"({kept.size} times from {kept[0]:g} h to {kept[-1]:g} h)"
-        )
-    return float(nearest[0])
-
-
-def exposure_start(run: Run) -> float | None:
-    """Return when cells are first exposed: the first release or dose of a substance, h."""
-    scenario = run.scenario
-    starts = [s.get("start", 0.0) for s in scenario.get("signalling", {}).get("secretion", ())]
-    starts += [e["at"] for e in scenario.get("timeline", ()) if e.get("do") == "add" and "when" not in e]
-    starts += [entry["time"] for entry in run.log() if entry["what"] == "add"][:1]  # doses that waited for something
-    hours = [quantity(t, "hour", "a time", "2 h") if isinstance(t, str) else float(t) for t in starts]
-    if not hours and any(s.get("initial") for s in scenario.get("substances", {}).values()):
-        return 0.0
-    return min(hours, default=None)
-
-
-def measured_until(run: Run) -> float | None:
-    """Return the time (h) up to which the model's training data reach, None where not known or nothing was trained."""
-    last, start = run.attrs.get("last_measured_time_h"), exposure_start(run)
-    return start + float(last) if last and start is not None else None
 
 
 def read_view(
@@ -263,7 +161,7 @@ def read_view(
     if style == "block":
         if others:
             raise InputError("field: a block is of one future; beside several show it as slice, iso or volume")
-        return replace(view, field=_field(run, field, name, replicate, hours[-1], cells))
+        return replace(view, field=read_field(run, field, name, replicate, hours[-1], cells))
     return _with_cloud(view, panels, style, field, replicate)
 
 
@@ -283,14 +181,14 @@ def _with_cloud(view: View, panels: Sequence[_Panel], style: Style, wanted: str 
         if wanted is not None:
             raise InputError(f"field: {wanted} was asked for, but the run has no substances")
         return view
-    found = [_concentrations(p.run, view.compartment, replicate, p.hour) for p in panels]
+    found = [concentrations(p.run, view.compartment, replicate, p.hour) for p in panels]
     if any(f is None for f in found):
         hour = panels[[f is None for f in found].index(True)].hour
         if wanted is None:
             return view
         raise InputError(f"field: {wanted} was not kept at {hour:g} h")
     data = [f for f in found if f is not None]
-    substance = _substance(data, wanted)
+    substance = substance_of(data, wanted)
     if substance is None:
         return view
     values = [d.sel(substance=substance).transpose("z", "y", "x") for d in data]
@@ -306,27 +204,6 @@ def _with_cloud(view: View, panels: Sequence[_Panel], style: Style, wanted: str 
     return replace(view, tissues=tissues, cloud=cloud)
 
 
-def _concentrations(run: Run, name: str, replicate: int, hour: float) -> xr.DataArray | None:
-    """Return (substance, z, y, x) at a time, None where it was not kept then."""
-    data = run.fields(replicate=replicate, compartment=name)["concentration"]
-    times = np.asarray(data["time"].values, dtype=np.float64)
-    at = int(np.argmin(np.abs(times - hour)))
-    return data.isel(time=at).load() if abs(times[at] - hour) <= 1e-6 else None
-
-
-def _substance(data: Sequence[xr.DataArray], wanted: str | None) -> str | None:
-    """Return the substance that is shown: the one that is asked for, else the first that is anywhere, if any."""
-    known = [str(s) for s in data[0]["substance"].values]
-    if wanted is not None and wanted not in known:
-        raise UnknownNameError("substance", wanted, known, where="field: ")
-    there = (s for s in known if any(float(d.sel(substance=s).max()) > 0 for d in data))
-    return wanted or next(there, None)
-
-
-def _position(cells: AnnData) -> Float:
-    return np.asarray(cells.obsm["spatial"], dtype=np.float64).reshape(cells.n_obs, 3)
-
-
 @dataclass(frozen=True)
 class _Seen:
     """What is shown of the cells of one time: position (cell, 3) µm, radius (cell,) µm, alive (cell,)."""
@@ -340,7 +217,7 @@ class _Seen:
     def of(cls, cells: AnnData) -> "_Seen":
         alive = cells.obs["alive"] if "alive" in cells.obs else np.ones(cells.n_obs)
         radius = np.asarray(cells.obs["radius"], dtype=np.float64)
-        return cls(_position(cells), radius, np.asarray(alive, dtype=np.bool_), [])
+        return cls(position_of(cells), radius, np.asarray(alive, dtype=np.bool_), [])
 
 
 def _tissue(seen: _Seen, panel: _Panel, value: Float, cut: Cut | None, *, with_dead: bool = False) -> Tissue:
@@ -366,43 +243,3 @@ def _box(scenario: Mapping[str, Any], name: str, seen: Sequence[_Seen]) -> Float
         edges = [v if isinstance(v, int | float) else quantity(v, "um", "a length", "10 um") for v in size]
         low, high = np.minimum(low, 0.0), np.maximum(high, edges)
     return np.stack([low, high])
-
-
-def _field(run: Run, wanted: str | None, name: str, replicate: int, hour: float, cells: AnnData) -> Field | None:
-    if wanted is None and not run.scenario.get("substances"):
-        return None
-    now = _concentrations(run, name, replicate, hour)
-    if now is None:
-        if wanted is not None:
-            raise InputError(f"field: {wanted} was not kept at {hour:g} h")
-        return None
-    substance = _substance([now], wanted)
-    if substance is None:
-        return None
-    values = now.sel(substance=substance).transpose("z", "y", "x")
-    low, high = scale_of([values], DECADES)
-    by = [
-        cell_type
-        for secretion in run.scenario.get("signalling", {}).get("secretion", ())
-        if secretion["substance"] == substance
-        for cell_type in secretion["by"]
-    ]
-    source = np.asarray(cells.obs["cell_type"].astype(str).isin(by))
-    return Field(
-        substance=substance,
-        units=str(now.attrs.get("units", "nM")),
-        time=hour,
-        concentration=np.asarray(values, dtype=np.float64),
-        edges=(voxel_edges(values["x"]), voxel_edges(values["y"]), voxel_edges(values["z"])),
-        low=low,
-        high=high,
-        source=_position(cells)[source],
-        source_radius=np.asarray(cells.obs["radius"], dtype=np.float64)[source],
-    )
-
-
-def voxel_edges(centres: xr.DataArray) -> Float:
-    """Return the edges of voxels from their centres along one axis."""
-    middle = np.asarray(centres, dtype=np.float64)
-    step = middle[1] - middle[0] if len(middle) > 1 else 2 * abs(middle[0]) or 1.0  # one voxel from 0 on
-    return np.append(middle - step / 2, middle[-1] + step / 2)

@@ -21,7 +21,8 @@ from vtkmodules.vtkIOXML import vtkXMLImageDataWriter, vtkXMLPolyDataWriter
 from twin.errors import InputError, RunError
 from twin_viz.coloring import column
 from twin_viz.export.folder import made_whole
-from twin_viz.tissue import Run, voxel_edges
+from twin_viz.source import Run
+from twin_viz.substance import voxel_edges
 
 _VTK: Any = numpy_support  # untyped
 

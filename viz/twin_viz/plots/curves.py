@@ -18,7 +18,7 @@ from twin_viz.camera import Float
 from twin_viz.page import save
 from twin_viz.plots.scene import Point, counted, scene_of
 from twin_viz.plots.sheet import legend_below, mark_extrapolated, name_axes, note, sheet
-from twin_viz.tissue import Run, measured_until
+from twin_viz.source import Run, measured_until
 
 PANEL = (4.6, 4.7)  # inches, without its legend
 LINE = 0.19  # inches, of a legend

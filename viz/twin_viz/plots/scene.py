@@ -12,7 +12,7 @@ from twin.results import Run
 from twin.scenario.futures import TRUNK
 from twin.units import quantity
 from twin_viz.page import EXTRAPOLATED
-from twin_viz.tissue import measured_until
+from twin_viz.source import measured_until
 
 Point = Mapping[str, Any] | None
 SAME = 1e-6  # h; two spellings of one time

@@ -12,7 +12,7 @@ from twin_viz.export.html.content import content_of
 from twin_viz.export.html.futures import futures_of
 from twin_viz.export.html.moments import times_of
 from twin_viz.export.html.sheet import sheet
-from twin_viz.tissue import Run
+from twin_viz.source import Run
 
 SUFFIXES = (".html", ".htm")
 LIMIT = 200.0  # MB; our choice: a browser opens that in some ten seconds, and holds three times as much

@@ -13,7 +13,8 @@ from twin.errors import InputError
 from twin_viz.camera import Float
 from twin_viz.cloud import scale_of
 from twin_viz.export.html.encode import LEVEL
-from twin_viz.tissue import DECADES, Run, voxel_edges
+from twin_viz.source import Run
+from twin_viz.substance import DECADES, voxel_edges
 
 LEVELS = 255  # steps of the colour bar: 3 % of the concentration each where it spans three decades
 SAME_TIME = 1e-6  # h; as `tissue.kept_time` has it

@@ -5,7 +5,7 @@ from typing import Any
 
 from twin import results
 from twin.errors import InputError
-from twin_viz.tissue import Run
+from twin_viz.source import Run
 
 MOST_FUTURES = 4  # side by side; our choice: more panels are too small to tell cells apart
 

@@ -14,7 +14,8 @@ from twin.errors import InputError
 from twin.units import quantity
 from twin_viz.camera import Float
 from twin_viz.coloring import DEATH, PHASE, column
-from twin_viz.tissue import CLONE, Run, kept_time, read_view
+from twin_viz.source import Run, kept_time
+from twin_viz.tissue import CLONE, read_view
 
 CELL_TYPE = "cell_type"
 # Columns that say nothing on a picture: names, clocks, what processes keep for themselves. Asking brings them.

@@ -1,0 +1,88 @@
+"""What drawing needs of a run, and which of its times it shows."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from anndata import AnnData
+
+from twin.errors import InputError
+from twin.units import quantity
+
+
+class Run(Protocol):
+    """What drawing needs of `twin.results.Run`."""
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """The run's record."""
+
+    @property
+    def scenario(self) -> Mapping[str, Any]:
+        """The resolved scenario."""
+
+    @property
+    def readouts(self) -> xr.Dataset:
+        """All readouts (replicate, time, …)."""
+
+    def log(self, replicate: int = 0) -> list[dict[str, Any]]:
+        """Return what happened in a trajectory, in order."""
+
+    def lineage(self, replicate: int = 0, compartment: str | None = None) -> pd.DataFrame:
+        """Return births and deaths, in order."""
+
+    def times(self, replicate: int = 0) -> Any:
+        """Return the times at which whole cells were kept, h."""
+
+    def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> AnnData:
+        """Return the cells of one kept time."""
+
+    def fields(self, replicate: int = 0, compartment: str | None = None) -> xr.Dataset:
+        """Return the concentrations at all kept times."""
+
+
+def kept_time(run: Run, time: float | str | None, replicate: int = 0) -> float:
+    """Return the time (h) of kept cells that `time` names; without one the last.
+
+    Raises
+    ------
+    InputError
+        If it is no time, or no cells were kept then; the nearest kept times are named.
+    """
+    kept = np.unique(np.asarray(run.times(replicate), dtype=np.float64))
+    if not kept.size:
+        raise InputError(f"the run holds no cells yet (replicate {replicate}): nothing can be shown")
+    if time is None:
+        return float(kept[-1])
+    try:
+        wanted = quantity(time, "hour", "a time", "24 h") if isinstance(time, str) else float(time)
+    except ValueError as error:
+        raise InputError(f"time: {error}") from error
+    nearest = kept[np.argsort(np.abs(kept - wanted))]
+    if abs(nearest[0] - wanted) > 1e-6:
+        shown = " or ".join(f"{t:g} h" for t in sorted(nearest[:2]))
+        raise InputError(
+            f"time: no cells were kept at {wanted:g} h; the nearest kept are {shown} "
+            f"({kept.size} times from {kept[0]:g} h to {kept[-1]:g} h)"
+        )
+    return float(nearest[0])
+
+
+def exposure_start(run: Run) -> float | None:
+    """Return when cells are first exposed: the first release or dose of a substance, h."""
+    scenario = run.scenario
+    starts = [s.get("start", 0.0) for s in scenario.get("signalling", {}).get("secretion", ())]
+    starts += [e["at"] for e in scenario.get("timeline", ()) if e.get("do") == "add" and "when" not in e]
+    starts += [entry["time"] for entry in run.log() if entry["what"] == "add"][:1]  # doses that waited for something
+    hours = [quantity(t, "hour", "a time", "2 h") if isinstance(t, str) else float(t) for t in starts]
+    if not hours and any(s.get("initial") for s in scenario.get("substances", {}).values()):
+        return 0.0
+    return min(hours, default=None)
+
+
+def measured_until(run: Run) -> float | None:
+    """Return the time (h) up to which the model's training data reach, None where not known or nothing was trained."""
+    last, start = run.attrs.get("last_measured_time_h"), exposure_start(run)
+    return start + float(last) if last and start is not None else None
