@@ -49,8 +49,17 @@ def test_a_point_without_weight_does_not_count() -> None:
         ([1.0, 2.0, 4.0, 8.0, 16.0], [0.3] * 5, "the same at all doses"),
         (DOSES.tolist(), np.random.default_rng(4).normal(size=len(DOSES)).tolist(), "beyond the scatter"),
         (DOSES.tolist(), (1e-3 * DOSES).tolist(), "no plateau is reached"),
-        ([0.0, 0.0, 1.0, 1.0, 100.0, 100.0, 200.0, 200.0], [0, 0.01, 0, 0.01, 1, 1.01, 1, 1.01], "more than a factor"),
+        (
+            [0.0, 0.0, 1.0, 1.0, 100.0, 100.0, 200.0, 200.0],
+            [0, 0.01, 0, 0.01, 1, 1.01, 1, 1.01],
+            "no dose has a response",
+        ),
     ],
 )
 def test_where_the_doses_do_not_tell_the_curve_that_is_said(dose: list[float], response: list[float], why: str) -> None:
     assert why in fit_hill(np.array(dose), np.array(response)).why_not
+
+
+def test_a_step_between_two_doses_tells_no_ec50() -> None:
+    dose = np.repeat([0.0, 0.01, 1.0, 100.0, 1e4], 2)
+    assert "any EC50 between two of them fits" in fit_hill(dose, (dose > 10).astype(float)).why_not

@@ -348,8 +348,11 @@ def test_more_workers_than_the_memory_holds_are_refused_before_anything_is_writt
     file = write_tiny(tmp_path)
     one = check_file(file)[1].memory_bytes / 2**30
     sets = ["replicates=4", f"execution.memory_limit_gib={2.5 * one:.4f}"]
-    with pytest.raises(InputError, match=r"4 trajectories at a time need about .* take --workers 2, or raise"):
+    with pytest.raises(InputError, match=r"4 trajectories at a time need about .* each, .* take --workers 2, or raise"):
         run(file, tmp_path / "run", sets=sets, workers=8)
     assert not (tmp_path / "run").exists()
-    plans = simulation.ready(check_file(file, sets)[0])
-    simulation._check_room(plans, 2)
+    few = [f"execution.memory_limit_gib={1.5 * one:.4f}", "duration=1 h", "observe.every=1 h"]
+    begun = run(file, tmp_path / "run", sets=["replicates=1", *few])
+    with pytest.raises(InputError, match="take --workers 1"):
+        run(file, tmp_path / "run", sets=["replicates=3", *few], workers=2, extend=True)
+    assert open_run(begun.path).replicates == 1, "it was not extended"

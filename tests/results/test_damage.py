@@ -8,7 +8,7 @@ import pytest
 
 from tests.results.bodies import new_run, write_ticks, writer
 from twin.cli.status import status
-from twin.errors import InputError
+from twin.errors import InputError, RunError
 from twin.results import Run, open_run
 
 
@@ -125,3 +125,31 @@ def test_a_list_of_commits_is_read_again_only_where_it_was_replaced(tmp_path: Pa
     write_ticks(mine, 5, 8)
     assert len(run._commits(run.trajectories[0])) == len(before) + 1
     assert run.ticks_done() == 8
+
+
+def test_a_file_that_is_missing_is_named(run: Run) -> None:
+    file = min(run.path.glob("trajectories/*/tissue/cells/0*.zip"))
+    file.unlink()
+    with pytest.raises(InputError, match="is missing: bring it back from a copy") as told:
+        run.cells(0.0, compartment="tissue")
+    assert str(file) in str(told.value)
+    assert run.damaged() == [file]
+    assert len(run.genes), "another commit tells"
+
+
+def test_what_the_system_forbids_is_not_called_damage(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_many(*_: object) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("twin.results.packed.Packed._read", too_many)
+    with pytest.raises(RunError, match="cannot be read: Too many open files"):
+        run.cells(0.0, compartment="tissue")
+    with pytest.raises(RunError, match="cannot be read: Too many open files"):
+        run.damaged()
+
+
+def test_fields_of_a_spoilt_commit_say_what_still_opens(run: Run) -> None:
+    file = min(run.path.glob("trajectories/*/tissue/fields/0*.zip"))
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"damaged.* its cells, and the other trajectories of the run, still open"):
+        run.fields(compartment="tissue")

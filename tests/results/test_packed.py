@@ -14,7 +14,10 @@ from zarr.core.sync import sync
 from zarr.storage import ZipStore
 
 from tests.results.bodies import new_run, write_ticks, writer
-from twin.results import differences, open_run
+from twin.errors import InputError
+from twin.results import differences, open_run, raise_format
+from twin.results.damage import damaged_in, naming_damage
+from twin.results.layout import FORMAT
 from twin.results.packed import Packed, folder_of, open_group, pack, packed_name
 
 
@@ -60,10 +63,39 @@ def test_parts_are_those_of_the_member(made: Path) -> None:
 def test_equal_folders_give_equal_files(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name / "x").mkdir(parents=True)
-        for file in ("x/b", "a") if name == "one" else ("a", "x/b"):
+        for file in ("x/b", "zarr.json") if name == "one" else ("zarr.json", "x/b"):
             (tmp_path / name / file).write_bytes(file.encode() * 100)
         pack(tmp_path / name, tmp_path / f"{name}.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_every_bit_of_a_packed_group_counts(made: Path) -> None:
+    """Whichever bit flips, what is read is right, or the file is said to be damaged."""
+    file = packed_name(made)
+    whole = file.read_bytes()
+    want = np.arange(1000)
+    silent = []
+    for place in range(len(whole)):
+        spoilt = bytearray(whole)
+        spoilt[place] ^= 1 << (place % 8)
+        file.write_bytes(spoilt)
+        try:
+            with naming_damage(made):
+                group = open_group(made)
+                array = group["inner/a"]
+                assert isinstance(array, zarr.Array)
+                if not np.array_equal(array[...], want) or group.attrs["what"] != "test":
+                    silent.append(place)
+        except InputError:
+            assert list(damaged_in(made))
+    assert silent == []
+
+
+def test_what_is_gone_is_not_packed(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="is gone"):
+        pack(tmp_path / "empty", tmp_path / "empty.zip")
+    assert not (tmp_path / "empty.zip").exists()
 
 
 def test_what_is_packed_is_finished(made: Path) -> None:
@@ -80,8 +112,10 @@ def test_a_run_whose_commits_are_folders_opens_and_goes_on(tmp_path: Path) -> No
             archive.extractall(file.with_suffix(""))
         file.unlink()
     about = old / "zarr.json"
-    about.write_text(about.read_text().replace('"format": 3', '"format": 2'))
+    about.write_text(about.read_text().replace(f'"format": {FORMAT}', '"format": 2'))
     assert differences(old, new) == []
+    raise_format(old)
+    assert open_run(old).attrs["format"] == open_run(new).attrs["format"] == FORMAT
     np.testing.assert_array_equal(
         open_run(old).cells(compartment="tissue").X.toarray(), open_run(new).cells(compartment="tissue").X.toarray()
     )

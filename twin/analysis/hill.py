@@ -16,6 +16,7 @@ N_PARAMETERS = 4
 STARTS = (0.6, 1.0, 2.0, 4.0)  # slopes that the search begins at
 SLOPES = (0.1, 20.0)  # outside of which no slope is sought; our choice
 BEYOND = 1e3  # how far outside of the doses the EC50 is sought, as a factor
+BETWEEN = 0.05  # of the way, within which a response tells where the curve rises; our choice
 WIDEST = 100.0  # high over low end of the EC50's or the slope's interval, above which it says nothing; our choice
 ALPHA = 0.05  # of the test that there is any response at all
 
@@ -117,6 +118,9 @@ def _doubt(fit: HillFit, dose: Float) -> str:
     if not tested.min() <= fit.ec50 <= tested.max():
         side = "above" if fit.ec50 > tested.max() else "below"
         return f"half of the response would lie {side} all doses: no plateau is reached"
+    between = hill(dose, 0.0, 1.0, float(np.log(fit.ec50)), float(np.log(fit.slope)))  # of the way from none to all
+    if not ((between > BETWEEN) & (between < 1 - BETWEEN)).any():
+        return "no dose has a response between none and all: any EC50 between two of them fits"
     for name, (low, high) in (("EC50", fit.ec50_interval), ("slope", fit.slope_interval)):
         if not high / low < WIDEST:
             return f"the 95 % interval of the {name} spans more than a factor of {WIDEST:g}"

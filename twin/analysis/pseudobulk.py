@@ -45,12 +45,15 @@ def expressed(first: Float, second: Float) -> NDArray[np.bool_]:
 
     Source
     ------
-    edgeR's filterByExpr: CPM above that of 10 counts in a library of median size, in as many samples as a group has.
+    edgeR's filterByExpr: CPM above that of 10 counts in a library of median size, in as many samples as a group has,
+    of those beyond 10 in 70 %.
     """
     both = np.concatenate([first, second])
     library = both.sum(axis=1, keepdims=True)
     cpm = both / np.maximum(library, 1.0) * 1e6
-    enough = (cpm >= LEAST_COUNT / max(float(np.median(library)), 1.0) * 1e6).sum(axis=0) >= len(first)
+    n = len(first)
+    least = n if n <= 10 else 10 + 0.7 * (n - 10)
+    enough = (cpm >= LEAST_COUNT / max(float(np.median(library)), 1.0) * 1e6).sum(axis=0) >= least
     return np.asarray(enough & (both.sum(axis=0) >= LEAST_TOTAL))
 
 

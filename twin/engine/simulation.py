@@ -20,7 +20,7 @@ from twin.engine.seeding import check_places
 from twin.engine.segments import Job, jobs_of, world_of
 from twin.engine.world import World
 from twin.errors import InputError
-from twin.results import Ensemble, Run, create_run, extend_run, open_run, settle_run
+from twin.results import Ensemble, Run, create_run, extend_run, open_run, raise_format, settle_run
 from twin.results.commits import load_commits
 from twin.results.layout import trajectory_of
 from twin.results.lock import RunLock
@@ -164,9 +164,12 @@ def simulate(
         if resume or extend:
             begun = open_run(out)
             check_same(begun, loaded, record, extend=extend)
+            if cluster is None:
+                _check_room(plans, min(workers, _unfinished(begun, plans)))
             if extend and begun.ensemble != ensemble:
                 extend_run(out, record, layout, ensemble)
             _check_ids(open_run(out), ensemble)
+            raise_format(out)
         (out / ERRORS).unlink(missing_ok=True)
         groups = groups_of(ensemble.trajectories, plans.world.scenario)
         jobs = jobs_of(ensemble, groups)
@@ -175,11 +178,19 @@ def simulate(
             threads = 1
             if client is None:
                 processes = min(workers, len(left))
-                _check_room(plans, processes)
                 threads = workers // processes
                 client = opened.enter_context(client_of(None, processes, versions))
             work = Work(left, {job.trajectory.id: job for job in jobs}, groups, threads, versions)
             carry_out(client, loaded, out, work, on_progress, on_note)
+
+
+def _unfinished(begun: Run, plans: Ready) -> int:
+    """Return how many trajectories are still to be run, those that are yet to be added among them."""
+    known, n_ticks = begun.ensemble.by_id, plans.world.scenario.n_ticks
+    return sum(
+        t.id not in known or (begun.ticks_of(known[t.id]) < n_ticks and begun.why_stopped(known[t.id]) is None)
+        for t in plans.futures.ensemble.trajectories
+    )
 
 
 def _check_room(plans: Ready, processes: int) -> None:
@@ -187,8 +198,8 @@ def _check_room(plans: Ready, processes: int) -> None:
     each, limit = plans.futures.memory_bytes / GIB, plans.world.scenario.execution.memory_limit_gib
     if processes > 1 and processes * each > limit:
         raise InputError(
-            f"{processes} trajectories at a time need about {processes * each:.1f} GiB, {each:.1f} each, and the limit "
-            f"is {limit:g}: take --workers {max(1, int(limit / each))}, or raise execution.memory_limit_gib"
+            f"{processes} trajectories at a time need about {each:.2f} GiB each, and the limit for all is {limit:.4g} "
+            f"GiB: take --workers {max(1, int(limit / each))}, or raise execution.memory_limit_gib"
         )
 
 

@@ -10,8 +10,9 @@ import zarr
 from numpy.typing import NDArray
 
 from twin.results.commits import load_commits
+from twin.results.damage import naming_damage
 from twin.results.layout import READOUTS, UPDATES, trajectory_of
-from twin.results.packed import open_group
+from twin.results.packed import open_group, packed_name
 from twin.results.read import open_run
 
 TIMES_OF_WRITING = frozenset({"created", "modified"})  # attributes that differ from run to run
@@ -69,12 +70,15 @@ def _arrays(run: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
     for trajectory in opened.trajectories:
         folder = trajectory_of(run, trajectory.id)
         for commit in load_commits(folder):
-            for group in sorted({g.with_name(commit.name) for g in folder.glob(f"*/*/{commit.name}*")}):
+            names = (commit.name, packed_name(Path(commit.name)).name)
+            for group in sorted({g.with_name(commit.name) for name in names for g in folder.glob(f"*/*/{name}")}):
                 yield from _inside(run, group)
 
 
 def _inside(run: Path, folder: Path) -> Iterator[tuple[str, "zarr.Array[Any]"]]:
-    for name, node in open_group(folder).members(max_depth=None):
+    with naming_damage(folder):
+        found = list(open_group(folder).members(max_depth=None))
+    for name, node in found:
         if isinstance(node, zarr.Array):
             yield f"{folder.relative_to(run).as_posix()}/{name}", node
 

@@ -123,6 +123,15 @@ def extend_run(path: Path, attributes: Mapping[str, object], layout: ReadoutLayo
     settle_run(path)
 
 
+def raise_format(path: Path) -> None:
+    """Say of a run of an older format that what is written from now on is of ours; the caller holds the run's lock."""
+    root = path / "zarr.json"
+    document = json.loads(root.read_text("utf-8"))
+    if document["attributes"][RECORD]["format"] < FORMAT:
+        document["attributes"][RECORD]["format"] = FORMAT
+        save_json(root, document)
+
+
 def settle_run(path: Path) -> None:
     """Finish what a killed `extend_run` left; the caller holds the run's lock."""
     generation = int(open_run(path).attrs.get("generation", 0))

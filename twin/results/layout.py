@@ -117,6 +117,16 @@ def unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid():x}-{_MINE}{PARTIAL}")
 
 
+def sync_folder(folder: Path) -> None:
+    """Wait until names that were made or changed in a folder are on the disk, where the system can."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def save_json(file: Path, document: object, indent: int | None = None) -> None:
     """Replace a JSON file in one step; it is on the disk when this returns."""
     with unfinished(file).open("w", encoding="utf-8") as out:
@@ -124,6 +134,7 @@ def save_json(file: Path, document: object, indent: int | None = None) -> None:
         out.flush()
         os.fsync(out.fileno())
     unfinished(file).replace(file)
+    sync_folder(file.parent)
 
 
 def check_folder_name(name: str) -> None:

@@ -6,7 +6,9 @@ and with it anndata and xarray; our own reader keeps no file open, so that a run
 
 import asyncio
 import os
+import struct
 from collections.abc import AsyncIterator, Iterable
+from errno import ENOENT
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from zarr.core.buffer import Buffer, BufferPrototype
 
 SUFFIX = ".zip"
 BLOCK = 2**24  # bytes, our choice: copied at a time
+GROUP = "zarr.json"  # what every group holds
+CHECKED = b"twin directory crc32 %08x"
+END_RECORD = 22  # bytes, before the comment; PKWARE, APPNOTE.TXT, 4.3.16
 LOCAL_HEADER = 30  # bytes, and in them the lengths of two parts that follow; PKWARE, APPNOTE.TXT, 4.3.7
 
 
@@ -40,10 +45,18 @@ def open_group(folder: Path) -> zarr.Group:
 
 
 def pack(folder: Path, file: Path) -> None:
-    """Move all files of a folder into the new `file`, each whole and uncompressed, in the order of their names.
+    """Move all files of a group into the new `file`, each whole and uncompressed, in the order of their names.
 
-    Equal folders give equal files. What is moved is removed as it goes: the disk holds no second copy.
+    Equal folders give equal files. What is moved is removed as it goes: the disk holds one file twice, never all. It is
+    on the disk when this returns. The comment of the zip holds a checksum of its directory, which has none of its own.
+
+    Raises
+    ------
+    OSError
+        If the disk refuses, or the folder holds no group (any more).
     """
+    if not (folder / GROUP).exists():
+        raise FileNotFoundError(ENOENT, "what was to be packed is gone", str(folder))
     with ZipFile(file, "x", ZIP_STORED) as archive:
         for source in sorted(path for path in folder.rglob("*") if path.is_file()):
             about = ZipInfo(source.relative_to(folder).as_posix())  # dated 1980, as the format begins
@@ -51,6 +64,18 @@ def pack(folder: Path, file: Path) -> None:
                 while block := content.read(BLOCK):
                     target.write(block)
             source.unlink()
+    with ZipFile(file, "a") as archive:
+        archive.comment = CHECKED % crc32(_directory(file, archive))
+    with file.open("rb") as content:
+        os.fsync(content.fileno())
+
+
+def _directory(file: Path, archive: ZipFile) -> bytes:
+    """Return the bytes of the directory at the end of a zip, without its last record."""
+    end = file.stat().st_size - END_RECORD - len(archive.comment)
+    with file.open("rb") as content:
+        content.seek(archive.start_dir)
+        return content.read(end - archive.start_dir)
 
 
 class Packed(Store):
@@ -83,9 +108,16 @@ class Packed(Store):
         """What is in it, by name."""
         try:
             with ZipFile(self.file) as archive:
+                known = archive.comment
+                if known.startswith(CHECKED[:5]) and known != CHECKED % crc32(_directory(self.file, archive)):
+                    raise OSError(f"{self.file} is damaged: its directory")
                 return {about.filename: about for about in archive.infolist()}
-        except BadZipFile as error:
+        except (BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise OSError(f"{self.file} is damaged: {error}") from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is in it: whoever gets this reads it again."""
+        return {key: value for key, value in self.__dict__.items() if key != "members"}
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Return a member or a part of it; None where there is none."""

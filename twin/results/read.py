@@ -40,6 +40,7 @@ from twin.units import quantity
 
 Point = Mapping[str, Any] | None  # a value for each axis of a sweep
 
+BESIDE = "its cells, and the other trajectories of the run, still open"
 SAME_TIME = 1e-9  # relative; two spellings of one time
 
 
@@ -137,12 +138,20 @@ class Run:
         Raises
         ------
         InputError
-            If no cells are kept yet.
+            If no cells are kept yet, or all that are kept are damaged.
         """
+        spoilt: InputError | None = None
         for trajectory in self.trajectories:
             for commit in self._commits(trajectory):
                 if commit.frames:
-                    return load_genes(self._open(trajectory, next(iter(commit.frames[0].rows)), CELLS, commit))
+                    folder = self._folder(trajectory, next(iter(commit.frames[0].rows)), CELLS, commit)
+                    try:
+                        with naming_damage(folder):
+                            return load_genes(open_group(folder))
+                    except InputError as error:  # another commit may tell
+                        spoilt = spoilt or error
+        if spoilt is not None:
+            raise spoilt
         raise InputError(f"{self.path} keeps no cells yet: wait for its first commit")
 
     @property
@@ -322,7 +331,7 @@ class Run:
                 mine = [i for i, f in enumerate(commit.frames) if owner is trajectory or f.tick <= trajectory.fork]
                 if compartment not in commit.fields or not mine:
                     continue
-                part = open_dataset(self._folder(owner, compartment, FIELDS, commit))
+                part = open_dataset(self._folder(owner, compartment, FIELDS, commit), BESIDE)
                 parts.append(part if len(mine) == len(commit.frames) else part.isel(time=mine))
         if not parts:
             raise InputError(
@@ -337,7 +346,7 @@ class Run:
     def damaged(self) -> list[Path]:
         """Return the committed files that cannot be read, of all trajectories; every one is read for it."""
         ids = [t.id for t in self.trajectories]
-        return list(damaged(self.path, ids, self.compartments, int(self.attrs.get("generation", 0))))
+        return list(damaged(self.path, ids, int(self.attrs.get("generation", 0))))
 
     def lineage(
         self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
@@ -349,7 +358,7 @@ class Run:
         for owner in self._line(trajectory):
             for commit in self._commits(owner):
                 if compartment in commit.lineage:
-                    with naming_damage(self._folder(owner, compartment, LINEAGE, commit)):
+                    with naming_damage(self._folder(owner, compartment, LINEAGE, commit), BESIDE):
                         table = load_table(self._open(owner, compartment, LINEAGE, commit))
                     tables.append(table if owner is trajectory else table[table["tick"] < trajectory.fork])
         if not tables:

@@ -28,6 +28,7 @@ from twin.results.layout import (
     TIME,
     commit_name,
     state_name,
+    sync_folder,
     trajectory_of,
     unfinished,
 )
@@ -205,18 +206,21 @@ class TrajectoryWriter:
         """Give a group to fill under a hidden name; it is packed and gets its own name when it is filled."""
         folder = self._folder / compartment / kind / name
         final = packed_name(folder)
+        hidden = folder.with_name(f".{name}.{uuid4().hex[:8]}{PARTIAL}")  # no other writer's, not even of this process
+        draft = packed_name(hidden)
         zarr.open_group(folder.parent, mode="a", zarr_format=3)
         try:
-            yield zarr.create_group(unfinished(folder), zarr_format=3)
+            yield zarr.create_group(hidden, zarr_format=3)
             self._mark.check()
-            pack(unfinished(folder), unfinished(final))
+            pack(hidden, draft)
             self._mark.check()
-            unfinished(final).replace(final)
+            draft.replace(final)
+            sync_folder(final.parent)
         except BaseException:
-            unfinished(final).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
             raise
         finally:
-            _remove(unfinished(folder))
+            _remove(hidden)
 
     def _framed(self) -> tuple[Frame, ...]:
         """Return where each kept instant stands among the rows of each compartment."""

@@ -258,7 +258,9 @@ class Execution(Document):
 
     chunk: int = Field(256, ge=16, le=65_536, description="Cells computed together; recorded in the run.")
     commit_every: PositiveHours = Field(6.0, description="Simulated time between commits.")
-    memory_limit_gib: float = Field(16.0, gt=0, description="Of all trajectories that run at a time on one machine.")
+    memory_limit_gib: float = Field(
+        16.0, gt=0, description="Of all trajectories that run at a time in workers of our own; on a cluster of each."
+    )
 
 
 class Scenario(Document):
