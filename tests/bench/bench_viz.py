@@ -11,9 +11,9 @@ from time import perf_counter
 from typing import Any
 
 from anndata import AnnData
-from twin_viz.command import painter
 from twin_viz.film import film
 from twin_viz.page import picture
+from twin_viz.painters import painter
 from twin_viz.tissue import read_view
 
 from tests.viz import fake_run

@@ -8,7 +8,8 @@ import pytest
 import typer
 from matplotlib.image import imread
 from twin_viz import graphics
-from twin_viz.command import picture_color, pictures, view
+from twin_viz.choice import shown_color
+from twin_viz.command import pictures, view
 from typer.testing import CliRunner
 
 from tests.results.bodies import new_run, write_ticks, writer
@@ -94,5 +95,5 @@ def test_cells_are_coloured_by_the_scenarios_gene_then_the_type() -> None:
         def scenario(self) -> dict[str, object]:
             return {"name": "x"}
 
-    assert picture_color(FakeRun()) == "ISG15"
-    assert picture_color(Plain()) == "cell_type"
+    assert shown_color(FakeRun().scenario) == "ISG15"
+    assert shown_color(Plain().scenario) == "cell_type"

@@ -18,7 +18,7 @@ import sys
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "viz")!r}]
 from pathlib import Path
 from tests.viz.fake_run import FakeRun
-from twin_viz.command import painter
+from twin_viz.painters import painter
 from twin_viz.page import picture
 from twin_viz.tissue import read_view
 found, advice = painter()

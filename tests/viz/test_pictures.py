@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from numpy.typing import NDArray
 from twin_viz import palette, plain
+from twin_viz.block import cut_open
 from twin_viz.camera import look_at
 from twin_viz.graphics import graphics
 from twin_viz.page import Painter, compose, picture
@@ -201,6 +202,57 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path: Pa
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_dollar_sign_in_a_name_is_a_dollar_sign(draw: Draw, tmp_path: Path) -> None:
+    class Dear(FakeRun):
+        @property
+        def scenario(self) -> dict[str, Any]:
+            return {**super().scenario, "name": r"odd $\foo$ run"}
+
+        def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> AnnData:
+            found = super().cells(time, replicate, compartment)
+            found.obs["kind"] = [r"$\bad{$", "$T^2$"] * (found.n_obs // 2)
+            return found
+
+    assert draw(Dear(20), tmp_path / "a.png", color="kind").exists()
+
+
+def test_the_dead_release_nothing_and_are_told_apart() -> None:
+    class Half(FakeRun):
+        def cells(self, time: float | str | None = None, replicate: int = 0, compartment: str | None = None) -> AnnData:
+            found = super().cells(time, replicate, compartment)
+            found.obs["alive"] = np.arange(found.n_obs) % 2 == 0
+            return found
+
+    whole, half = read_view(FakeRun(400), color="cell_type"), read_view(Half(400), color="cell_type")
+    assert whole.field is not None
+    assert half.field is not None
+    assert 0 < len(half.field.source) < 0.8 * len(whole.field.source)
+    assert half.tissues[0].counted == "200 cells, 200 bodies"
+    legend = compose(half, plain.PlainPainter()).axes[-2].get_legend()
+    assert legend is not None
+    assert "dead" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_colours_are_those_of_the_cells_that_are_shown() -> None:
+    run = FakeRun(400)
+    far = read_view(run, color="ISG15", cut="x>400 um")
+    assert far.coloring.high < 0.9 * read_view(run, color="ISG15").coloring.high
+    pdc = read_view(run, color="cell_type", cut="x<15 um").coloring
+    assert pdc.categories == read_view(run, color="cell_type").coloring.categories, "a type keeps its colour"
+    assert len(pdc.absent) == 3
+
+
+def test_a_cut_cuts_the_field_too_and_is_looked_at() -> None:
+    view = read_view(FakeRun(50), cut="x>250 um")
+    assert view.field is not None
+    block = cut_open(view.field, view.camera, view.cut)
+    assert (block.axis, block.at) == (0, 250.0)
+    np.testing.assert_array_equal(block.box[:, 0], [250, 500])
+    assert view.camera.toward[0] < -0.3, "one looks at the side that was opened"
+    assert read_view(FakeRun(50), cut="x<250 um").camera.toward[0] > 0.3
+    assert read_view(FakeRun(50), cut="y<20 um").camera.toward[1] > 0.3
+
+
 def test_a_picture_beyond_the_assay_says_so() -> None:
     axes = compose(read_view(FakeRun(20), (6.0, 24.0)), plain.PlainPainter()).axes
     said = [" ".join(text.get_text() for text in one.texts) for one in axes[:2]]
@@ -217,5 +269,6 @@ def test_the_dead_are_seen_as_what_they_are_dying_of(tmp_path: Path) -> None:
 
     view = read_view(Dying(), [0.0], color="death_phase")
     assert view.coloring.label == "state"
-    assert view.coloring.categories == ("apoptotic", "living", "necrotic, burst", "necrotic, swelling")
+    assert view.coloring.categories == ("living", "apoptotic", "necrotic, swelling", "necrotic, burst")
+    assert not view.coloring.absent
     assert np.isfinite(view.tissues[0].value).all()

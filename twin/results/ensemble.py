@@ -14,6 +14,7 @@ from twin.scenario.variants import Coordinate
 from twin.units import same_unit
 
 SAME_VALUE = 1e-9  # relative; two spellings of one value
+PRINTED = ".6g"  # digits of a value in words
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class Ensemble:
         Parameters
         ----------
         branch : the trunk, without one.
-        point : a value for each axis of the sweep, as a number in the units of the readouts or a text; an axis of one
-            value may be left out.
+        point : a value for each axis of the sweep, as a number in the units of the readouts or a text; six digits are
+            enough, as they are printed. Of a sample its number does. An axis of one value may be left out.
 
         Raises
         ------
@@ -121,13 +122,20 @@ class Ensemble:
         An axis along which it stands everywhere, as a trunk does along what only branches vary, is not mentioned.
         """
         words = [trajectory.branch] if len(self.branches) > 1 else []
-        before = len(words)
-        for i, (axis, position) in enumerate(zip(self.axes, trajectory.point, strict=True)):
-            if axis.size == 1 or len({place[before + i] for place in trajectory.places}) == 1:
-                words += [f"{c.name} {spelt(c, position)}" for c in axis.coordinates]
+        for axis, position in self.standing(trajectory):
+            words += [f"{c.name} {spelt(c, position)}" for c in axis.coordinates]
         if replicate and (self.replicates > 1 or not words):
             words.append(f"replicate {trajectory.replicate}")
         return ", ".join(words)
+
+    def standing(self, trajectory: Trajectory) -> list[tuple[SweepAxis, int]]:
+        """Return the axes along which a trajectory stands at one position, and at which."""
+        before = int(len(self.branches) > 1)
+        return [
+            (axis, position)
+            for i, (axis, position) in enumerate(zip(self.axes, trajectory.point, strict=True))
+            if axis.size == 1 or len({place[before + i] for place in trajectory.places}) == 1
+        ]
 
     def record(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -184,7 +192,8 @@ def spelt(coordinate: Coordinate, position: int) -> str:
     label = coordinate.labels[position]
     if isinstance(label, str):
         return label
-    return f"{label:.6g}" if coordinate.units in ("", "1") else f"{label:.6g} {coordinate.units}"
+    number = f"{label:{PRINTED}}"
+    return number if coordinate.units in ("", "1") else f"{number} {coordinate.units}"
 
 
 def _position(axis: SweepAxis, given: dict[str, Any]) -> int:
@@ -204,19 +213,22 @@ def _position(axis: SweepAxis, given: dict[str, Any]) -> int:
     there = "; ".join(", ".join(spelt(c, i) for c in axis.coordinates) for i in range(min(axis.size, 12))) + (
         "; …" if axis.size > 12 else ""
     )
-    raise InputError(f"say which point of {names}: {there}")
+    is_sample = all(c.name != axis.name for c in axis.coordinates)
+    number = f"; or by its number, {axis.name}=0 to {axis.name}={axis.size - 1}" if is_sample else ""
+    raise InputError(f"say which point of {names}: {there}{number}")
 
 
 def _matching(coordinate: Coordinate, value: object) -> Sequence[int]:
+    """Return the positions that a value names; where it is none, those whose value is printed so."""
     labels = coordinate.labels
     if isinstance(value, str):
         numbers, unit = same_unit([value], coordinate.units) if coordinate.units not in ("", "1") else ((), None)
         if unit is None:
             return [i for i, label in enumerate(labels) if label == value or spelt(coordinate, i) == value]
-        value = numbers[0]
+        value = numbers[0]  # of a text that is a number in that unit; what is printed is one
     if not isinstance(value, int | float | np.number):
         return []
     number = float(value)
-    return [
-        i for i, x in enumerate(labels) if isinstance(x, float) and abs(x - number) <= SAME_VALUE * max(abs(x), 1e-300)
-    ]
+    known = [(i, x) for i, x in enumerate(labels) if isinstance(x, float)]
+    exact = [i for i, x in known if abs(x - number) <= SAME_VALUE * max(abs(x), 1e-300)]
+    return exact or [i for i, x in known if f"{x:{PRINTED}}" == f"{number:{PRINTED}}"]

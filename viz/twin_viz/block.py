@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_viz.camera import Camera, Float
+from twin_viz.cut import Cut
 from twin_viz.substance import Field
 
 
@@ -38,15 +39,16 @@ class Block:
     in_front: NDArray[np.bool_]
 
 
-def cut_open(field: Field, camera: Camera) -> Block:
-    """Take away the half that is nearer to the viewer, so that the slice in the middle shows."""
+def cut_open(field: Field, camera: Camera, cut: Cut | None = None) -> Block:
+    """Take away what `cut` does not keep; without one the half nearer to the viewer, so that the middle shows."""
     toward = camera.toward
-    axis = int(np.argmax(np.abs(toward[:2])))
+    axis = int(np.argmax(np.abs(toward[:2]))) if cut is None else cut.axis
     edges = [*field.edges]
     values = field.concentration.transpose(2, 1, 0)  # (x, y, z)
-    middle = values.shape[axis] // 2
-    faces_upper = bool(toward[axis] > 0)
-    stays = slice(0, max(middle, 1)) if faces_upper else slice(middle, None)
+    n = values.shape[axis]
+    middle = n // 2 if cut is None else int(np.clip(np.searchsorted(edges[axis], cut.at), 0, n))
+    faces_upper = bool(toward[axis] > 0) if cut is None else bool(cut.below)
+    stays = slice(0, max(middle, 1)) if faces_upper else slice(min(middle, n - 1), None)
     values = np.take(values, np.arange(values.shape[axis])[stays], axis=axis)
     edges[axis] = edges[axis][stays.start : stays.start + values.shape[axis] + 1]
     faces = []

@@ -12,6 +12,7 @@ ELEVATION = 32.0  # degrees above the horizon; our choice: top and side of a sla
 FLAT_ELEVATION = 65.0  # degrees; a layer of cells is looked at from above
 AZIMUTH = 25.0  # degrees off the front; our choice: shows that a block has depth
 LONG_AZIMUTH = 0.0  # degrees; a slab is seen straight, so that its length runs level across the picture
+OPEN_AZIMUTH, OPEN_ENOUGH = 45.0, 0.3  # degrees and cosine: a face that was cut open is seen so well; our choice
 LONG, FLAT = 3.0, 0.25  # ratios of edges from which a box counts as long, or flat; our choice
 SEEN = 1e-6  # cosine; a face that turns away further than this is not seen
 MARGIN = 0.02  # of the larger half edge, free on all sides; our choice
@@ -43,19 +44,27 @@ class Camera:
         return np.asarray((points - self.focus) @ np.stack([self.right, self.up, self.toward], axis=1))
 
 
-def look_at(box: Float) -> Camera:
+def look_at(box: Float, opened: tuple[int, int] | None = None) -> Camera:
     """Place a camera that shows the whole `box` with its longest edge across the picture.
 
     Parameters
     ----------
     box : (2, axis) lower and upper corner, µm.
+    opened : the side from which one sees into it, as axis and sign, where it was cut: the camera turns towards it.
     """
     size = np.maximum(box[1] - box[0], 1e-9)
     x, y, z = size
     across, deep = (x, y) if x >= y else (y, x)
     azimuth = np.radians(LONG_AZIMUTH if across > LONG * max(deep, z) else AZIMUTH)
-    if y > x:
-        azimuth += np.pi / 2  # from the other side: y runs across the picture
+    turn = np.pi / 2 if y > x else 0.0  # from the other side: y runs across the picture
+    azimuth += turn
+    if opened is not None and opened[0] < 2:
+        axis, sign = opened
+        turns = (azimuth, *(turn + np.radians(a) for a in (OPEN_AZIMUTH, -OPEN_AZIMUTH)))
+        turns = (*turns, *(a + np.pi for a in turns))
+        azimuth = max(
+            turns, key=lambda a: min(sign * (np.sin(a), -np.cos(a))[axis], OPEN_ENOUGH)
+        )  # the first that does
     elevation = np.radians(FLAT_ELEVATION if z < FLAT * deep else ELEVATION)
     front = np.array([np.sin(azimuth), -np.cos(azimuth), 0.0])
     toward = np.cos(elevation) * front + np.sin(elevation) * np.array([0.0, 0.0, 1.0])

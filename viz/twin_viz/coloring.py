@@ -16,7 +16,9 @@ CLIP = 99.0  # percentile at which the colours of a number end; our choice: one 
 UNITS = {"radius": "µm", "time": "h", "depth": "counts"}
 DEATH = "death_phase"  # column of the process death: what a body is going through
 PHASE = "cycle_phase"  # column of the process cycle, counted from 0
+STATE, OTHER = "state", "other"
 DEATH_WORDS = {0.0: "living", 1.0: "apoptotic", 2.0: "necrotic, swelling", 3.0: "necrotic, burst"}
+IDS = ("id", "parent", "group", "founder")  # numbers that count nothing
 PREFIX_UNITS = {"dose_": "nM", "time_since_": "h"}
 
 
@@ -25,7 +27,7 @@ class Coloring:
     """What the colour of a cell means.
 
     label : with its unit.
-    categories : names of the codes; empty for a number.
+    categories : names of the codes; empty for a number. absent : those that no cell has, which keep their colours.
     low, high : ends of the colour bar of a number.
     is_clipped : whether some cells lie beyond `high`.
     """
@@ -35,6 +37,7 @@ class Coloring:
     low: float = 0.0
     high: float = 1.0
     is_clipped: bool = False
+    absent: frozenset[str] = frozenset()
 
 
 def column(cells: AnnData, color: str, programs: Mapping[str, Sequence[str]]) -> "tuple[str, pd.Series[Any]]":
@@ -53,7 +56,9 @@ def column(cells: AnnData, color: str, programs: Mapping[str, Sequence[str]]) ->
     if color == PHASE and color in cells.obs:
         return "phase of the cycle", cells.obs[color].map(lambda x: f"phase {x:g}" if x >= 0 else "none")
     if color == DEATH and color in cells.obs:
-        return "state", cells.obs[color].map(DEATH_WORDS).fillna("dead")
+        return STATE, cells.obs[color].map(DEATH_WORDS).fillna("dead")
+    if color in IDS and color in cells.obs:
+        return color.replace("_", " "), cells.obs[color].astype(str)
     if color in cells.obs:
         unit = UNITS.get(color) or next((u for p, u in PREFIX_UNITS.items() if color.startswith(p)), None)
         return f"{color} ({unit})" if unit else color.replace("_", " "), cells.obs[color]
@@ -62,7 +67,7 @@ def column(cells: AnnData, color: str, programs: Mapping[str, Sequence[str]]) ->
         if not genes:
             raise InputError(f"color: the program {color!r} has no gene in common with the run")
         return f"{color}, mean {scale}", pd.Series(_log_rate(cells, genes))
-    known = [*cells.var_names, *cells.obs.columns, *programs]
+    known = [*cells.obs.columns, *programs, *cells.var_names]
     raise UnknownNameError("gene, obs column or program", color, known, where="color: ")
 
 
@@ -81,7 +86,8 @@ Key = TypeVar("Key", bound=Hashable)
 def shared_colors(columns: "Mapping[Key, tuple[str, pd.Series[Any]]]") -> tuple[Coloring, dict[Key, Float]]:
     """Give all times and futures one colouring, so that their panels can be compared."""
     label = next(iter(columns.values()))[0]
-    joined = pd.concat([series for _, series in columns.values()], ignore_index=True)
+    every = [series for _, series in columns.values()]
+    joined = pd.concat([series for series in every if len(series)] or every[:1], ignore_index=True)
     if pd.api.types.is_numeric_dtype(joined) and not pd.api.types.is_bool_dtype(joined):
         number = {hour: np.asarray(series, dtype=np.float64) for hour, (_, series) in columns.items()}
         seen = np.concatenate(list(number.values()))
@@ -92,12 +98,23 @@ def shared_colors(columns: "Mapping[Key, tuple[str, pd.Series[Any]]]") -> tuple[
         high = low + 1.0 if high <= low else high
         return Coloring(label, (), low, high, bool(seen.max() > high)), number
     counts = joined.astype(str).value_counts()
-    names = sorted(counts.index[:TYPE_LIMIT])
-    if len(counts) > TYPE_LIMIT:
-        names = [*sorted(counts.index[: TYPE_LIMIT - 1]), "other"]
+    everyone = _everyone(label, every)
+    names = everyone if everyone and set(counts.index) <= set(everyone) else sorted(counts.index[:TYPE_LIMIT])
+    if len(names) < len(counts):
+        names = [*sorted(counts.index[: TYPE_LIMIT - 1]), OTHER]
     code = {name: i for i, name in enumerate(names)}
     codes = {
         hour: np.array([code.get(str(v), len(names) - 1) for v in series], dtype=np.float64)
         for hour, (_, series) in columns.items()
     }
-    return Coloring(label, tuple(names)), codes
+    return Coloring(label, tuple(names), absent=frozenset({*names} - {*counts.index, OTHER})), codes
+
+
+def _everyone(label: str, every: "Sequence[pd.Series[Any]]") -> list[str]:
+    """Return all names that there could be, in an order that no picture changes, where they are few; else none."""
+    if label == STATE:
+        return list(DEATH_WORDS.values())
+    if all(isinstance(series.dtype, pd.CategoricalDtype) for series in every):
+        names = [str(name) for name in dict.fromkeys(n for series in every for n in series.cat.categories)]
+        return sorted(names) if len(names) <= TYPE_LIMIT else []
+    return []

@@ -1,17 +1,15 @@
 """`twin view`, and the pictures that a run leaves: 3-D where there is OpenGL, plain where not."""
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from twin_viz.choice import Futures
     from twin_viz.page import Painter
-    from twin_viz.source import Run
 
-    Futures = tuple[Run, str, list[tuple[str, Run]]]
 
 logger = logging.getLogger(__name__)
 
@@ -67,16 +65,17 @@ def view(
 ) -> None:
     """Draw the tissue of RUN: cells in colour, substances, who touches whom; times and branches side by side."""
     from twin.errors import InputError
+    from twin_viz.choice import shown_color
     from twin_viz.cloud import style_of
     from twin_viz.page import picture
     from twin_viz.tissue import read_view
 
-    store, label, others = _futures(run, branch, point)
+    store, label, others = _futures(run, branch, point, replicate)
     target = out if out is not None else Path("tissue.png")
     if target.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise InputError(f"--out {target}: end the name of a picture with .png, .pdf or .svg")
     times = tuple(part.strip() for part in time.split(",")) if time is not None else (None,)
-    chosen = color if color is not None else picture_color(store)
+    chosen = color if color is not None else shown_color(store.scenario)
     found = read_view(
         store,
         times,
@@ -116,13 +115,14 @@ def film(
     from rich.progress import Progress
 
     from twin.errors import InputError
+    from twin_viz.choice import shown_color
     from twin_viz.cloud import style_of
     from twin_viz.film import film as make
 
     if style == "block" or (style == "none" and field not in (None, "none")):
         raise InputError("a film shows a field around its cells: give --as slice, --as iso or --as volume")
-    store, label, others = _futures(run, branch, point)
-    chosen = color if color is not None else picture_color(store)
+    store, label, others = _futures(run, branch, point, replicate)
+    chosen = color if color is not None else shown_color(store.scenario)
     painter = _told_painter()
     target = out if out is not None else Path("tissue.mp4")
     with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -152,18 +152,12 @@ def film(
     typer.echo(str(made))
 
 
-def _futures(run: Path, branch: list[str] | None, point: list[str] | None) -> "Futures":
-    """Return the first branch, its label, and the others; a branch that is alone has no label."""
-    from twin.errors import InputError
+def _futures(run: Path, branch: list[str] | None, point: list[str] | None, replicate: int) -> "Futures":
+    """Return the futures that options ask for."""
     from twin.results import open_run, point_of
+    from twin_viz.choice import futures_of
 
-    whole = open_run(run)
-    names: Sequence[str | None] = branch or (None,)
-    if len(set(names)) < len(names):
-        raise InputError("--branch: the same branch is named twice")
-    found = [whole.at(name, point_of(point or ())) for name in names]
-    labels = [str(name) for name in names] if len(names) > 1 else [""]
-    return found[0], labels[0], list(zip(labels[1:], found[1:], strict=True))
+    return futures_of(open_run(run), branch or (), point_of(point or ()), replicate)
 
 
 def export(
@@ -171,7 +165,7 @@ def export(
     paraview: Annotated[Path | None, typer.Option(help="New folder: .pvd with .vtp of cells, .vti of fields.")] = None,
     h5ad: Annotated[Path | None, typer.Option(help="New file: the cells, for scanpy and squidpy.")] = None,
     csv: Annotated[Path | None, typer.Option(help="New folder: readouts, cells, births and deaths as tables.")] = None,
-    graphml: Annotated[Path | None, typer.Option(help="File: who touches whom, for Cytoscape and Gephi.")] = None,
+    graphml: Annotated[Path | None, typer.Option(help="New file: who touches whom, for Cytoscape and Gephi.")] = None,
     html: Annotated[
         Path | None,
         typer.Option(
@@ -196,6 +190,7 @@ def export(
     """Write RUN in the formats of other programs: one or several of the options that name a file or folder."""
     from twin.errors import InputError
     from twin.results import open_run, point_of, write_graphml
+    from twin_viz.export.folder import check_free
 
     wanted = [path for path in (paraview, h5ad, csv, graphml, html) if path is not None]
     if not wanted:
@@ -208,12 +203,18 @@ def export(
         raise InputError("--color goes with --paraview or --csv, or with --html: the others hold all genes, or none")
     if (every > 1 or limit is not None) and html is None:
         raise InputError("--every and --limit go with --html: the others hold all kept times, or one")
-    whole, where = open_run(run), point_of(point or ())
-    store = whole if len(wanted) == 1 and html is not None else whole.at(branch, where)  # a page shows several futures
     if h5ad is not None and h5ad.suffix != ".h5ad":
         raise InputError(f"--h5ad {h5ad}: end the name with .h5ad")
     if graphml is not None and time == "all":
         raise InputError("--time all goes with --h5ad alone: a graph is of one time")
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--html {html}: end the name with .html")
+    for path in wanted:  # all of them before any is written
+        check_free(path)
+    if len({path.absolute() for path in wanted}) < len(wanted):
+        raise InputError("export where? two of the options name the same file or folder")
+    whole, where = open_run(run), point_of(point or ())
+    store = whole if len(wanted) == 1 and html is not None else whole.at(branch, where)  # a page shows several futures
     observe = store.scenario.get("observe", {})
     colors = color if color is not None else [*observe.get("genes", ()), *observe.get("programs", ())]
     if paraview is not None:
@@ -256,8 +257,10 @@ def pictures(run: Path, out: Path) -> list[Path]:
     """
     from twin.analysis.summary import decay_lengths
     from twin.results import open_run
+    from twin_viz.choice import shown_color
     from twin_viz.futures import futures_plot
     from twin_viz.page import picture
+    from twin_viz.painters import painter
     from twin_viz.plots import has_curves, response_plot
     from twin_viz.tissue import read_view
 
@@ -280,7 +283,7 @@ def pictures(run: Path, out: Path) -> list[Path]:
             if advice:
                 logger.warning(advice)
         if times and paint is not None:
-            shown = read_view(store, times, picture_color(store), compartment=name)
+            shown = read_view(store, times, shown_color(store.scenario), compartment=name)
             written.append(picture(shown, out / f"tissue{ending}", paint))
         if has_curves(store, name):
             own = [length for length in lengths if length.compartment == name]
@@ -288,29 +291,11 @@ def pictures(run: Path, out: Path) -> list[Path]:
     return written
 
 
-def painter() -> "tuple[Painter, str]":
-    """Return who fills the panels of a page here, and where it is the plain way one sentence on why."""
-    from twin_viz.graphics import graphics
-
-    found = graphics()
-    if found.backend is None:
-        from twin_viz.plain import PlainPainter
-
-        return PlainPainter(), found.advice
-    from twin_viz.drawing import ScenePainter
-
-    return ScenePainter(), ""
-
-
 def _told_painter() -> "Painter":
     """Return the painter, having told why it is the plain one."""
+    from twin_viz.painters import painter
+
     found, advice = painter()
     if advice:
         typer.echo(advice, err=True)
     return found
-
-
-def picture_color(run: "Run") -> str:
-    """Return what cells are coloured by when nobody says: the scenario's first gene, the type."""
-    genes = run.scenario.get("observe", {}).get("genes", ())
-    return str(next(iter(genes), "cell_type"))

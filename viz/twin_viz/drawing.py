@@ -21,6 +21,8 @@ from twin_viz.substance import Field
 from twin_viz.tissue import Tissue, View
 
 GLYPH_LIMIT = 3000  # cells; above it spheres are drawn as shaded points: 5-15 times faster without a GPU
+SEE_THROUGH_LIMIT = 30_000  # cells; of those that are seen through, points of several sizes would be out of order
+FEW_FACETS = (10, 7)
 SPHERE = (18, 12)  # facets around and along a sphere; our choice: round at 20 px
 RADIUS_STEP = 0.25  # µm; points of one size are drawn together
 SHARPNESS = 2  # rendered so many times larger, then averaged: smooth edges without slow multi-sampling
@@ -109,7 +111,7 @@ def _add_links(plotter: pv.Plotter, links: Links, high: float) -> None:
 def add_field(plotter: pv.Plotter, view: View, field: Field, pixel: float) -> Any:
     """Add the block cut open and its source cells; return the mapper of the block."""
     _add_lines(plotter, edges(view.box, view.camera.toward, front=False), palette.NOTHING)
-    block = cut_open(field, view.camera)
+    block = cut_open(field, view.camera, view.cut)
     faces = []
     for face in block.faces:
         rows, columns = face.concentration.shape
@@ -158,12 +160,14 @@ def _add_spheres(
         value = np.round(value * 255).astype(np.uint8)
     look = {**look, **LIGHT, "scalars": "value", "show_scalar_bar": False, "nan_color": palette.NOTHING}
     actor = None
-    for rows, diameter in _batches(radius):
+    see_through = "opacity" in look
+    facets = SPHERE if len(radius) <= GLYPH_LIMIT else FEW_FACETS
+    for rows, diameter in _batches(radius, SEE_THROUGH_LIMIT if see_through else GLYPH_LIMIT):
         points = pv.PolyData(position[rows])
         points["value"] = value[rows]
         if diameter is None:
             points["diameter"] = 2 * radius[rows]
-            ball = pv.Sphere(radius=0.5, theta_resolution=SPHERE[0], phi_resolution=SPHERE[1])
+            ball = pv.Sphere(radius=0.5, theta_resolution=facets[0], phi_resolution=facets[1])
             mesh = points.glyph(geom=ball, scale="diameter", orient=False)
             actor = plotter.add_mesh(mesh, smooth_shading=True, **look)
         else:
@@ -177,9 +181,9 @@ def _add_spheres(
     return actor.mapper if actor is not None else None
 
 
-def _batches(radius: Float) -> Sequence[tuple[NDArray[np.intp], float | None]]:
+def _batches(radius: Float, glyphs: int) -> Sequence[tuple[NDArray[np.intp], float | None]]:
     """Group cells as they are drawn: few as one mesh (None), many as points of one diameter (µm)."""
-    if len(radius) <= GLYPH_LIMIT:
+    if len(radius) <= glyphs:
         return [(np.arange(len(radius)), None)] if len(radius) else []
     step = np.round(radius / RADIUS_STEP).astype(np.intp)
     return [(np.flatnonzero(step == s), 2 * RADIUS_STEP * float(s)) for s in np.unique(step)]

@@ -81,6 +81,7 @@ def film(
     draft = out.with_name(f".{out.stem}.unfinished{out.suffix}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch()  # what cannot be written is told by the system, not by ffmpeg
         _encode(draft, _heard(frames(view, painter, size), len(times), on_frame), fps)
         draft.replace(out)
     except OSError as error:

@@ -10,7 +10,6 @@ from twin_viz.camera import Float
 from twin_viz.cloud import Cloud
 from twin_viz.tissue import View
 
-SLICE = 0.85  # opacity of a slice; our choice
 SURFACE = (0.3, 0.75)  # opacity of the outermost and of the innermost iso-surface; our choice
 DENSEST = 0.3  # opacity of the densest fog over a tenth of the box's diagonal; our choice
 
@@ -37,7 +36,7 @@ def _add_slice(plotter: Any, cloud: Cloud, concentration: Float) -> None:
     mesh.points = points.transpose(1, 0, 2).reshape(-1, 3)
     mesh.dimensions = (rows + 1, columns + 1, 1)
     mesh.cell_data["color"] = np.round(palette.field_colors(cloud, values.T.reshape(-1)) * 255).astype(np.uint8)
-    plotter.add_mesh(mesh, scalars="color", rgb=True, opacity=SLICE, lighting=False, show_scalar_bar=False)
+    plotter.add_mesh(mesh, scalars="color", rgb=True, lighting=False, show_scalar_bar=False)
 
 
 def _grid(view: View, cloud: Cloud, concentration: Float) -> pv.ImageData:

@@ -4,7 +4,7 @@ import io
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import rc_context
@@ -14,6 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
 
 from twin.errors import InputError
@@ -26,12 +27,25 @@ from twin_viz.tissue import Tissue, View
 
 DPI = 100  # pixels an inch: only sets how large text is beside the picture
 SIDE, HEAD, FOOT, CAPTION = 40, 56, 128, 34  # px: free at the sides, title, colour bars, above a panel
+TICK = 62  # px: of a number at a colour bar
+KEY = 22  # px: under the title, for what lines between cells mean
 BELOW = 18  # px: free under a panel, where the scale bar goes
 BAR_HEIGHT, BAR_TOP = 16, 34  # px: of a colour bar, and from it to the top of the foot
 NICE = (1, 2, 5)  # first digits of a scale bar
 TEXT, SMALL = 11, 9.5  # pt
 VECTOR = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}  # formats beside PNG, and what they say of themselves
 EXTRAPOLATED = "beyond the assay: extrapolated"
+
+
+class Page(Figure):
+    """A figure in whose words, which may be a user's, a dollar sign is a dollar sign."""
+
+    def draw(self, renderer: Any) -> None:
+        """Draw it; only the numbers that Matplotlib itself sets at ticks are formulas."""
+        for text in self.findobj(Text):
+            if not text.get_text().startswith("$\\mathdefault"):
+                text.set_parse_math(False)
+        super().draw(renderer)
 
 
 class Painter(Protocol):
@@ -52,7 +66,7 @@ def compose(view: View, painter: Painter, size: tuple[int, int] = (1280, 960)) -
     panels: list[Tissue | Field] = [*view.tissues, *([view.field] if view.field else [])]
     rows, columns = _grid(view, len(panels), size)
     size = (size[0], min(size[1], _height(view, rows, columns, size[0])))
-    figure = Figure(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor=palette.BACKGROUND)
+    figure = Page(figsize=(size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor=palette.BACKGROUND)
     FigureCanvasAgg(figure)
     figure.text(
         SIDE / size[0],
@@ -122,19 +136,18 @@ def write_whole(out: Path, content: bytes, what: str) -> Path:
 
 def headline(view: View) -> str:
     """Return what stands above all panels."""
-    n = len(view.tissues[-1].radius)
-    more = f" · {view.cut.words}" if view.cut is not None else ""
-    more += f" · at {CORE:.0%} of their radius" if view.links else ""
-    return f"{view.title} · {view.compartment} · {n:,} cells shown{more}"
+    words = [view.title, view.compartment, view.future]
+    words += [view.tissues[0].counted] if len(view.tissues) == 1 else []
+    words += [view.cut.words] if view.cut is not None else []
+    words += [f"at {CORE:.0%} of their radius"] if view.links else []
+    return " · ".join(word for word in words if word)
 
 
 def caption(view: View, tissue: Tissue) -> str:
     """Return what stands beside the time of a panel."""
-    label = view.coloring.label.split(",")[0]
-    if any(t.label for t in view.tissues):
-        label = f"{tissue.label} · {len(tissue.radius):,} cells"
-    late = view.measured_until is not None and tissue.time > view.measured_until
-    return label + (f" ({EXTRAPOLATED})" if late else "")
+    words = [tissue.label or view.coloring.label.split(",")[0]]
+    words += [tissue.counted] if len(view.tissues) > 1 else []
+    return " · ".join(words) + (f" ({EXTRAPOLATED})" if tissue.is_late else "")
 
 
 def _grid(view: View, n: int, size: tuple[int, int]) -> tuple[int, int]:
@@ -147,7 +160,7 @@ def _grid(view: View, n: int, size: tuple[int, int]) -> tuple[int, int]:
     def width(rows: int) -> float:
         columns = -(-n // rows)
         across = (size[0] - SIDE) / columns - SIDE
-        return min(across, ((size[1] - HEAD - FOOT) / rows - CAPTION - BELOW) * ratio)
+        return min(across, ((size[1] - _head(view) - FOOT) / rows - CAPTION - BELOW) * ratio)
 
     best = max(range(1, n + 1), key=width)
     return best, -(-n // best)
@@ -156,7 +169,12 @@ def _grid(view: View, n: int, size: tuple[int, int]) -> tuple[int, int]:
 def _height(view: View, rows: int, columns: int, width: int) -> int:
     """Return the height (px) that panels need on a page of this width."""
     panel = ((width - SIDE) / columns - SIDE) * view.camera.half_height / view.camera.half_width
-    return round(HEAD + FOOT + rows * (CAPTION + BELOW + panel))
+    return round(_head(view) + FOOT + rows * (CAPTION + BELOW + panel))
+
+
+def _head(view: View) -> int:
+    """Return the height (px) above the panels."""
+    return HEAD + (KEY if view.links else 0)
 
 
 def _panels(figure: Figure, view: View, grid: tuple[int, int], n: int, size: tuple[int, int]) -> list[Axes]:
@@ -164,14 +182,14 @@ def _panels(figure: Figure, view: View, grid: tuple[int, int], n: int, size: tup
     camera = view.camera
     ratio = camera.half_width / camera.half_height
     rows, columns = grid
-    slot = ((size[0] - SIDE) / columns, (size[1] - HEAD - FOOT) / rows)  # px
+    slot = ((size[0] - SIDE) / columns, (size[1] - _head(view) - FOOT) / rows)  # px
     width = min(slot[0] - SIDE, (slot[1] - CAPTION - BELOW) * ratio)
     height = width / ratio
     made = []
     for i in range(n):
         row, column = divmod(i, columns)
         left = SIDE + column * slot[0] + (slot[0] - SIDE - width) / 2
-        top = HEAD + row * slot[1] + CAPTION + (slot[1] - CAPTION - BELOW - height) / 2
+        top = _head(view) + row * slot[1] + CAPTION + (slot[1] - CAPTION - BELOW - height) / 2
         place = (left / size[0], 1 - (top + height) / size[1], width / size[0], height / size[1])
         axes = figure.add_axes(place)
         left_um, right_um, bottom_um, top_um = camera.extent
@@ -198,7 +216,7 @@ def _caption(axes: Axes, time: str, text: str) -> None:
 
 
 def _slice_words(view: View, field: Field) -> str:
-    block = cut_open(field, view.camera)
+    block = cut_open(field, view.camera, view.cut)
     return f"cut open at {'xyz'[block.axis]} = {block.at:g} µm"
 
 
@@ -232,8 +250,9 @@ def _foot(figure: Figure, view: View, size: tuple[int, int]) -> None:
     """Put the colour bars side by side at the bottom: they cannot overlap."""
     half = (size[0] - 3 * SIDE) / 2  # px
     y = (FOOT - BAR_TOP - BAR_HEIGHT) / size[1]
+    is_dead = any(t.n_dead and np.isnan(t.value).any() for t in view.tissues)
     if view.coloring.categories:
-        _legend(figure, view.coloring, (SIDE / size[0], 0.01, half / size[0], (FOOT - 8) / size[1]))
+        _legend(figure, view.coloring, (SIDE / size[0], 0.01, half / size[0], (FOOT - 8) / size[1]), is_dead=is_dead)
     else:
         place = (SIDE / size[0], y, half / size[0], BAR_HEIGHT / size[1])
         norm = Normalize(view.coloring.low, view.coloring.high)
@@ -243,7 +262,7 @@ def _foot(figure: Figure, view: View, size: tuple[int, int]) -> None:
             orientation="horizontal",
             extend="max" if view.coloring.is_clipped else "neither",
         )
-        bar.set_label(view.coloring.label, size=TEXT)
+        bar.set_label(view.coloring.label + ("; grey: dead" if is_dead else ""), size=TEXT)
         bar.ax.tick_params(labelsize=SMALL)
     shown = view.field or view.cloud
     if shown is not None:
@@ -253,7 +272,7 @@ def _foot(figure: Figure, view: View, size: tuple[int, int]) -> None:
             cax=figure.add_axes(place),
             orientation="horizontal",
             format="%g",
-            ticks=LogLocator(subs=(1.0, 2.0, 5.0)),
+            ticks=LogLocator(subs=(1.0, 2.0, 5.0) if 3 * np.log10(shown.high / shown.low) * TICK < half else (1.0,)),
             extend="min" if shown.is_clipped else "neither",
         )
         if view.cloud is not None and view.cloud.style == "iso":
@@ -267,29 +286,31 @@ def _foot(figure: Figure, view: View, size: tuple[int, int]) -> None:
 
 
 def _links_key(figure: Figure, view: View, size: tuple[int, int]) -> None:
-    """Say what the lines are, at the top right: their colours go from the weakest to the strongest."""
+    """Say under the title what the lines are: the darkest are the strongest."""
     line = Line2D([], [], color=palette.LINKS(0.8), linewidth=2)
     figure.legend(
         [line],
         [view.links],
-        loc="upper right",
-        bbox_to_anchor=(1 - SIDE / 2 / size[0], 1 - 14 / size[1]),
+        loc="upper left",
+        bbox_to_anchor=((SIDE - 4) / size[0], 1 - (HEAD - 14) / size[1]),
         frameon=False,
         fontsize=SMALL,
         borderaxespad=0,
     )
 
 
-def _legend(figure: Figure, coloring: Coloring, place: tuple[float, float, float, float]) -> None:
-    marks = [
-        Line2D([], [], marker="o", linestyle="", markersize=7, color=palette.category_color(coloring, i))
-        for i in range(len(coloring.categories))
-    ]
+def _legend(
+    figure: Figure, coloring: Coloring, place: tuple[float, float, float, float], *, is_dead: bool = False
+) -> None:
+    shown = [(name, palette.category_color(coloring, i)) for i, name in enumerate(coloring.categories)]
+    shown = [(name, color) for name, color in shown if name not in coloring.absent]
+    shown += [("dead", palette.NOTHING)] if is_dead else []
+    marks = [Line2D([], [], marker="o", linestyle="", markersize=7, color=color) for _, color in shown]
     axes = figure.add_axes(place)
     axes.set_axis_off()
     axes.legend(
         marks,
-        list(coloring.categories),
+        [name for name, _ in shown],
         ncols=3 if len(marks) > 5 else 1,
         loc="upper left",
         title=coloring.label,

@@ -6,7 +6,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, to_r
 from numpy.typing import NDArray
 
 from twin_viz.cloud import Cloud
-from twin_viz.coloring import Coloring
+from twin_viz.coloring import OTHER, Coloring
 from twin_viz.substance import Field
 
 Float = NDArray[np.float64]
@@ -14,6 +14,7 @@ Float = NDArray[np.float64]
 BACKGROUND = "#ffffff"
 INK = "#222222"  # text, outlines
 NOTHING = "#b8b8b8"  # dead cells, missing numbers
+OTHERS = "#6f6f6f"  # categories without a colour of their own
 SOURCE = "#e8590c"  # cells that release the substance: an orange that no field colour comes near
 
 # Lightness falls steadily from "none" (grey, as biologists expect it) to "much".
@@ -49,7 +50,7 @@ CATEGORIES = (
 
 def category_color(coloring: Coloring, code: int) -> str:
     """Return the colour of one category; "other" is grey."""
-    return NOTHING if coloring.categories[code] == "other" else CATEGORIES[code % len(CATEGORIES)]
+    return OTHERS if coloring.categories[code] == OTHER else CATEGORIES[code % len(CATEGORIES)]
 
 
 def cell_colors(coloring: Coloring, value: Float) -> Float:

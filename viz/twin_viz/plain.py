@@ -32,7 +32,7 @@ class PlainPainter:
         behind = np.ones(len(radius), np.bool_)
         if cloud is not None and cloud.style == "slice":
             toward = view.camera.toward[cloud.axis]
-            behind = (tissue.position[:, cloud.axis] - cloud.at) * toward <= 0
+            behind = (tissue.position[:, cloud.axis] - cloud.at) * np.sign(toward) <= -radius  # the others stand out
         for rows, order in ((behind, BEHIND), (~behind, BEFORE)):
             if rows.any():
                 _circles(axes, view, tissue.position[rows], radius[rows], colors[rows], order)
@@ -46,7 +46,7 @@ class PlainPainter:
     def field(self, axes: Axes, view: View, field: Field) -> None:
         """Draw the block cut open, and the cells that release the substance."""
         _lines(axes, view.camera, edges(view.box, view.camera.toward, front=False), palette.NOTHING, 1)
-        block = cut_open(field, view.camera)
+        block = cut_open(field, view.camera, view.cut)
         for face in block.faces:
             flat = view.camera.project(face.points)[..., :2]  # (row + 1, column + 1, 2)
             quads = np.stack([flat[:-1, :-1], flat[1:, :-1], flat[1:, 1:], flat[:-1, 1:]], axis=2)
@@ -78,7 +78,7 @@ def _fog(axes: Axes, view: View, cloud: Cloud, concentration: Float) -> None:
         points, values = cloud.slice_of(concentration)
         flat = view.camera.project(points)[..., :2]
         quads = np.stack([flat[:-1, :-1], flat[1:, :-1], flat[1:, 1:], flat[:-1, 1:]], axis=2).reshape(-1, 4, 2)
-        colors, opacity = palette.field_colors(cloud, values).reshape(-1, 3), np.full(values.size, 0.7)
+        colors, opacity = palette.field_colors(cloud, values).reshape(-1, 3), np.ones(values.size)
     else:
         x, y, z = np.meshgrid(*cloud.centres, indexing="ij")
         places, values = np.stack([x, y, z], axis=-1).reshape(-1, 3), concentration.transpose(2, 1, 0).ravel()

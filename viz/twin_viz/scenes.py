@@ -1,19 +1,20 @@
 """A scene to look at in a notebook, to turn in a window, or to save."""
 
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import pyvista as pv
-
 from twin.errors import RunError
-from twin_viz import drawing, palette
-from twin_viz.cloud import Style
-from twin_viz.graphics import graphics
-from twin_viz.page import compose, save
+from twin.results import Run as ResultsRun
+from twin_viz import graphics
+from twin_viz.choice import futures_of, shown_color
+from twin_viz.cloud import style_of
+from twin_viz.page import compose, picture
+from twin_viz.painters import painter
 from twin_viz.source import Run
 from twin_viz.tissue import View, read_view
-
-BAR = {"position_x": 0.25, "width": 0.5, "height": 0.1, "title_font_size": 18, "label_font_size": 15}
 
 
 class Scene:
@@ -26,10 +27,8 @@ class Scene:
         self.view, self.size = view, size
 
     def _repr_png_(self) -> bytes:
-        from io import BytesIO
-
         content = BytesIO()
-        figure = compose(self.view, drawing.ScenePainter(), self.size)
+        figure = compose(self.view, painter()[0], self.size)
         figure.savefig(content, format="png", dpi=figure.dpi, facecolor=figure.get_facecolor())
         return content.getvalue()
 
@@ -41,66 +40,75 @@ class Scene:
         InputError
             If `out` cannot be written.
         """
-        return save(compose(self.view, drawing.ScenePainter(), self.size), Path(out))
+        return picture(self.view, Path(out), painter()[0], self.size)
 
     def show(self, **options: Any) -> Any:
         """Open the scene to be turned, in a notebook (with trame) or in a window; `options` are PyVista's."""
         return self.plotter(off_screen=False).show(**options)
 
-    def plotter(self, *, off_screen: bool = True) -> pv.Plotter:
-        """Return a PyVista plotter with all of it: cells above, a field in a panel of its own below, one camera."""
-        view, size = self.view, self.size
-        rows = 1 if view.field is None else 2
-        made = pv.Plotter(off_screen=off_screen, shape=(rows, 1), window_size=list(size), border=False)
-        plotter: Any = made  # PyVista's decorators hide the signatures of its methods
-        ratio = size[0] / (size[1] / rows)
-        pixel = 2 * view.camera.half_width / size[0]
-        tissue = view.tissues[0]
-        plotter.subplot(0, 0)
-        mapper = drawing.add_tissue(plotter, view, tissue, pixel)
-        drawing.aim(plotter, view.camera, ratio)
-        words = f"{view.compartment}, {tissue.time:g} h"
-        plotter.add_text(words, position="upper_left", font_size=11, color=palette.INK)
-        if view.coloring.categories:
-            codes = range(len(view.coloring.categories))
-            labels = [[view.coloring.categories[i], palette.category_color(view.coloring, i)] for i in codes]
-            plotter.add_legend(labels, bcolor=None, face="circle", size=(0.2, 0.04 * len(labels)))
-        elif mapper is not None:
-            plotter.add_scalar_bar(f"{view.coloring.label}\n", mapper=mapper, color=palette.INK, **BAR)
-        if view.field is not None:
-            plotter.subplot(1, 0)
-            mapper = drawing.add_field(plotter, view, view.field, pixel)
-            drawing.aim(plotter, view.camera, ratio)
-            words = f"{view.field.substance}, {view.field.time:g} h"
-            plotter.add_text(words, position="upper_left", font_size=11, color=palette.INK)
-            title = f"{view.field.substance} ({view.field.units})\n"
-            plotter.add_scalar_bar(title, mapper=mapper, color=palette.INK, fmt="%.1e", **BAR)
-        return made
+    def plotter(self, *, off_screen: bool = True) -> Any:
+        """Return a PyVista plotter: the first panel's cells above, a field in a panel of its own below, one camera.
+
+        Raises
+        ------
+        RunError
+            If there is no OpenGL here.
+        """
+        if graphics.graphics().backend is None:
+            raise RunError(graphics.graphics().advice)
+        return import_module("twin_viz.stage").plotter_of(self.view, self.size, off_screen=off_screen)
 
 
 def scene(
-    run: Run,
-    time: float | str | None = None,
-    color: str = "ISG15",
+    run: Run | ResultsRun,
+    time: float | str | Sequence[float | str] | None = None,
+    color: str | None = None,
     field: str | None = None,
     compartment: str | None = None,
     cut: str | None = None,
     replicate: int = 0,
     *,
-    style: Style = "block",
+    branch: str | Sequence[str] | None = None,
+    point: Mapping[str, Any] | None = None,
+    style: str = "block",
     links: str | None = None,
     opacity: float | None = None,
     close: bool = False,
     size: tuple[int, int] = (1280, 960),
 ) -> Scene:
-    """Return the scene of a compartment at one time; arguments as in `twin_viz.tissue.read_view`.
+    """Return a scene: a compartment at one time or several, of one branch or several side by side.
+
+    Where there is no OpenGL it is drawn by Matplotlib.
+
+    Parameters
+    ----------
+    color : without it the scenario's first gene, or the type. The others as in `twin_viz.tissue.read_view`.
+    branch, point : without a branch the trunk; a value for each axis of the sweep.
 
     Raises
     ------
-    RunError
-        If there is no OpenGL here; `twin view` draws without.
+    InputError
+        As `read_view` says, or if there is no such branch or point.
     """
-    if graphics().backend is None:
-        raise RunError(graphics().advice)
-    view = read_view(run, (time,), color, field, compartment, cut, replicate, style=style, links=links, opacity=opacity)
+    times = tuple(time) if isinstance(time, Sequence) and not isinstance(time, str) else (time,)
+    label = ""
+    others: Sequence[tuple[str, Run]] = ()
+    if isinstance(run, ResultsRun):
+        branches = (branch,) if isinstance(branch, str) else tuple(branch or ())
+        run, label, others = futures_of(run, branches, point, replicate)
+    view = read_view(
+        run,
+        times,
+        shown_color(run.scenario) if color is None else color,
+        field,
+        compartment,
+        cut,
+        replicate,
+        style=style_of(style),
+        links=links,
+        opacity=opacity,
+        close=close,
+        label=label,
+        others=others,
+    )
     return Scene(view, size)

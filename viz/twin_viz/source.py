@@ -86,3 +86,16 @@ def measured_until(run: Run) -> float | None:
     """Return the time (h) up to which the model's training data reach, None where not known or nothing was trained."""
     last, start = run.attrs.get("last_measured_time_h"), exposure_start(run)
     return start + float(last) if last and start is not None else None
+
+
+def assay_end(run: Run, cells: AnnData, hour: float) -> float | None:
+    """Return the time (h) up to which the assay reaches after the first exposure, None where not known.
+
+    cells : of the time `hour`; what they know of their exposure comes first: of a branch, the trunk's timeline says
+        nothing.
+    """
+    last = run.attrs.get("last_measured_time_h")
+    columns = [c for c in cells.obs.columns if str(c).startswith("time_since_") and cells.obs[c].notna().any()]
+    if last and columns:
+        return hour - max(float(cells.obs[c].max()) for c in columns) + float(last)
+    return measured_until(run)

@@ -68,7 +68,9 @@ def read_field(run: Run, wanted: str | None, name: str, replicate: int, hour: fl
         if secretion["substance"] == substance
         for cell_type in secretion["by"]
     ]
-    source = np.asarray(cells.obs["cell_type"].astype(str).isin(by))
+    source = np.asarray(cells.obs["cell_type"].astype(str).isin(by), dtype=np.bool_)
+    if "alive" in cells.obs:
+        source &= cells.obs["alive"].to_numpy(dtype=np.bool_)
     return Field(
         substance=substance,
         units=str(now.attrs.get("units", "nM")),

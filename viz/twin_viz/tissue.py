@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from anndata import AnnData
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from twin_viz.cloud import Cloud, Style, scale_of
 from twin_viz.coloring import DEATH, Coloring, column, shared_colors
 from twin_viz.cut import Cut, middle_of, parse_cut
 from twin_viz.links import Links, links_key, links_of
-from twin_viz.source import Run, kept_time, measured_until
+from twin_viz.source import Run, assay_end, kept_time
 from twin_viz.substance import DECADES, Field, concentrations, position_of, read_field, substance_of, voxel_edges
 
 SEEN_THROUGH = 0.35  # opacity of cells in a field that surrounds them; our choice
@@ -34,6 +35,7 @@ class Tissue:
     value : (cell,) a number or the code of a category; NaN in dead cells.
     label : of the future, where several are shown. links : lines between cells, None without.
     cloud : (z, y, x) concentrations around the cells, as `View.cloud` shows them; None without.
+    n_dead : how many of the cells are bodies. is_late : whether the assay does not reach so far: it is extrapolated.
     """
 
     time: float
@@ -43,6 +45,15 @@ class Tissue:
     label: str = ""
     links: Links | None = None
     cloud: Float | None = None
+    n_dead: int = 0
+    is_late: bool = False
+
+    @property
+    def counted(self) -> str:
+        """How many cells are shown, in words."""
+        n = len(self.radius) - self.n_dead
+        bodies = f", {self.n_dead:,} {'body' if self.n_dead == 1 else 'bodies'}" if self.n_dead else ""
+        return f"{n:,} {'cell' if n == 1 else 'cells'}{bodies}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class View:
 
     tissues : a panel each, in the order of the futures, each at all times.
     box : (2, axis) lower and upper corner of what is shown, µm.
-    measured_until : h; beyond it the cells' response is extrapolated. None where not known.
+    future : which one it is, where all panels are of one; empty where there is but one, or several are shown.
     cloud : the field around the cells, None without. cut : what was taken away of cells and field.
     links : what the lines stand for, empty without. strongest : of all lines. opacity : of the cells, 1 for none to see
     through.
@@ -63,7 +74,7 @@ class View:
     coloring: Coloring
     field: Field | None
     box: Float
-    measured_until: float | None = None
+    future: str = ""
     cloud: Cloud | None = None
     cut: Cut | None = None
     links: str = ""
@@ -72,8 +83,13 @@ class View:
 
     @property
     def camera(self) -> Camera:
-        """The one camera of all panels."""
-        return look_at(self.box)
+        """The one camera of all panels: it turns to what a cut opened, and to surfaces that a long box has across it."""
+        opened = None
+        if self.cut is not None:
+            opened = (self.cut.axis, 1 if self.cut.below else -1)
+        elif self.cloud is not None and self.cloud.style == "iso":
+            opened = (int(np.argmax((self.box[1] - self.box[0])[:2])), 1)
+        return look_at(self.box, opened)
 
 
 def read_view(
@@ -105,7 +121,8 @@ def read_view(
     links : lines between cells: "contacts", or "LIGAND:RECEPTOR".
     opacity : of the cells, above 0 up to 1; None is 1, and `SEEN_THROUGH` where a field fills what is between them.
     close : fill the picture with the cells, not with the compartment's box.
-    others : (label, run) of other futures, beside `run`, whose own is `label`: one camera and one colour scale for all.
+    others : (label, run) of other futures, beside `run`: one camera and one colour scale for all.
+    label : which future `run` is, in words.
 
     Raises
     ------
@@ -134,12 +151,12 @@ def read_view(
             lineage = panel.run.lineage(replicate, name)
             cells.obs[CLONE] = [f"of cell {i}" for i in founders_of(lineage, cells.obs["id"])]
         columns[i] = column(cells, color, programs)
-        seen.append(_Seen.of(cells))
+        limit = assay_end(panel.run, cells, panel.hour)
+        seen.append(_Seen.of(cells, limit is not None and panel.hour > limit + 1e-6))
         if links is not None and not is_cut:
             seen[-1].links.append(links_of(cells, links, np.ones(cells.n_obs, np.bool_)))
     if not any(len(one.radius) for one in seen):
         raise InputError(f"{name}: no cells are there at {', '.join(f'{h:g} h' for h in hours)}")
-    coloring, values = shared_colors(columns)
     box = _box({} if close else run.scenario, name, seen)
     camera = look_at(box)
     kept = (asked or middle_of(camera)).settled(box, camera) if is_cut else None
@@ -147,12 +164,13 @@ def read_view(
         for one, panel in zip(seen, panels, strict=True):
             cells = panel.run.cells(panel.hour, replicate=replicate, compartment=name)
             one.links.append(links_of(cells, links, kept.keeps(one.position)))
+    coloring, values = _colored(columns, seen, kept, with_dead=color == DEATH)
     tissues = tuple(
-        _tissue(one, panel, values[i], kept, with_dead=color == DEATH)
-        for i, (one, panel) in enumerate(zip(seen, panels, strict=True))
+        _tissue(one, panel, values[i], kept) for i, (one, panel) in enumerate(zip(seen, panels, strict=True))
     )
     title = str(run.scenario.get("name", "twin"))
-    view = View(title, name, tissues, coloring, None, box, measured_until(run), cut=kept, opacity=opacity)
+    future = "" if others else label
+    view = View(title, name, tissues, coloring, None, box, future, cut=kept, opacity=opacity)
     if links is not None:
         words, strongest = links_key(links, [one.links[0] for one in seen])
         view = replace(view, links=words, strongest=strongest)
@@ -191,7 +209,7 @@ def _with_cloud(view: View, panels: Sequence[_Panel], style: Style, wanted: str 
     substance = substance_of(data, wanted)
     if substance is None:
         return view
-    values = [d.sel(substance=substance).transpose("z", "y", "x") for d in data]
+    values = [_within(view.box, d.sel(substance=substance).transpose("z", "y", "x")) for d in data]
     edges = (voxel_edges(values[0]["x"]), voxel_edges(values[0]["y"]), voxel_edges(values[0]["z"]))
     low, high = scale_of(values, DECADES)
     axis, at = (view.cut.axis, view.cut.at) if view.cut is not None else (0, 0.0)
@@ -204,6 +222,31 @@ def _with_cloud(view: View, panels: Sequence[_Panel], style: Style, wanted: str 
     return replace(view, tissues=tissues, cloud=cloud)
 
 
+def _within(box: Float, values: xr.DataArray) -> xr.DataArray:
+    """Return the voxels whose middles are in a box (2, axis); all of them along an axis on which there is but one."""
+    for i, axis in enumerate("xyz"):
+        place = np.asarray(values[axis], dtype=np.float64)
+        inside = (place >= box[0, i]) & (place <= box[1, i])
+        if len(place) > 1 and inside.any():
+            values = values.isel({axis: np.flatnonzero(inside)})
+    return values
+
+
+def _colored(
+    columns: Mapping[int, Any], seen: "Sequence[_Seen]", cut: Cut | None, *, with_dead: bool
+) -> tuple[Coloring, dict[int, Float]]:
+    """Return one colouring of all panels, by the cells that are shown and alive; the others' values are NaN."""
+    rows = {i: (one.alive | with_dead) & (cut is None or cut.keeps(one.position)) for i, one in enumerate(seen)}
+    if not any(mine.any() for mine in rows.values()):
+        rows = {i: np.ones(len(one.alive), np.bool_) for i, one in enumerate(seen)}
+    coloring, found = shared_colors({i: (words, series[rows[i]]) for i, (words, series) in columns.items()})
+    values = {i: np.full(len(one.alive), np.nan) for i, one in enumerate(seen)}
+    for i, mine in rows.items():
+        values[i][mine] = found[i]
+        values[i][~(seen[i].alive | with_dead)] = np.nan
+    return coloring, values
+
+
 @dataclass(frozen=True)
 class _Seen:
     """What is shown of the cells of one time: position (cell, 3) µm, radius (cell,) µm, alive (cell,)."""
@@ -212,16 +255,16 @@ class _Seen:
     radius: Float
     alive: NDArray[np.bool_]
     links: list[Links]
+    is_late: bool
 
     @classmethod
-    def of(cls, cells: AnnData) -> "_Seen":
+    def of(cls, cells: AnnData, is_late: bool) -> "_Seen":
         alive = cells.obs["alive"] if "alive" in cells.obs else np.ones(cells.n_obs)
         radius = np.asarray(cells.obs["radius"], dtype=np.float64)
-        return cls(position_of(cells), radius, np.asarray(alive, dtype=np.bool_), [])
+        return cls(position_of(cells), radius, np.asarray(alive, dtype=np.bool_), [], is_late)
 
 
-def _tissue(seen: _Seen, panel: _Panel, value: Float, cut: Cut | None, *, with_dead: bool = False) -> Tissue:
-    value = np.where(seen.alive | with_dead, value, np.nan)
+def _tissue(seen: _Seen, panel: _Panel, value: Float, cut: Cut | None) -> Tissue:
     stays = cut.keeps(seen.position) if cut is not None else np.ones(len(value), bool)
     if cut is not None and len(stays) and not stays.any():
         place = seen.position[:, cut.axis]
@@ -230,7 +273,16 @@ def _tissue(seen: _Seen, panel: _Panel, value: Float, cut: Cut | None, *, with_d
             f"{place.max():.4g} µm"
         )
     links = seen.links[0] if seen.links else None
-    return Tissue(panel.hour, seen.position[stays], seen.radius[stays], value[stays], panel.label, links)
+    return Tissue(
+        panel.hour,
+        seen.position[stays],
+        seen.radius[stays],
+        value[stays],
+        panel.label,
+        links,
+        n_dead=int((~seen.alive[stays]).sum()),
+        is_late=seen.is_late,
+    )
 
 
 def _box(scenario: Mapping[str, Any], name: str, seen: Sequence[_Seen]) -> Float:

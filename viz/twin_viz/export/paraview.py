@@ -34,7 +34,8 @@ def write_paraview(
 
     Parameters
     ----------
-    colors : genes and programs that the cells carry beside their columns: log(1 + counts per 10,000).
+    colors : genes and programs that the cells carry beside their columns, as log(1 + counts per 10,000); the first
+        that is named, be it a column, is what ParaView shows.
 
     Raises
     ------
@@ -48,8 +49,8 @@ def write_paraview(
         for i, time in enumerate(np.unique(run.times(replicate))):
             cells = run.cells(float(time), replicate, compartment)
             file = f"cells/{i:06d}.vtp"
-            extra = {color: column(cells, color, programs)[1].to_numpy() for color in colors}
-            _write(vtkXMLPolyDataWriter(), cells_as_points(cells, extra), draft / file)
+            chosen = {color: column(cells, color, programs)[1] for color in colors}
+            _write(vtkXMLPolyDataWriter(), cells_as_points(cells, chosen), draft / file)
             files.append((float(time), file))
         _collection(draft / "cells.pvd", files)
         try:
@@ -60,10 +61,10 @@ def write_paraview(
     return out
 
 
-def cells_as_points(cells: AnnData, extra: Mapping[str, NDArray[Any]]) -> vtkPolyData:
+def cells_as_points(cells: AnnData, chosen: "Mapping[str, pd.Series[Any]]") -> vtkPolyData:
     """Return cells as vertices with their columns as arrays: numbers as they are, words as texts with their codes.
 
-    extra : name → (cell,) values.
+    chosen : name → (cell,) values. Columns keep their own: theirs are there as the run holds them.
     """
     position = np.asarray(cells.obsm["spatial"], dtype=np.float64).reshape(cells.n_obs, 3)
     made = vtkPolyData()
@@ -74,19 +75,11 @@ def cells_as_points(cells: AnnData, extra: Mapping[str, NDArray[Any]]) -> vtkPol
     offsets, own = (np.arange(n, dtype=np.int64) for n in (cells.n_obs + 1, cells.n_obs))
     vertices.SetData(_VTK.numpy_to_vtkIdTypeArray(offsets, deep=True), _VTK.numpy_to_vtkIdTypeArray(own, deep=True))
     made.SetVerts(vertices)
-    for name, series in cells.obs.items():
-        if isinstance(series.dtype, pd.CategoricalDtype):
-            made.GetPointData().AddArray(_words(str(name), [str(v) for v in series]))
-            _add(made, f"{name}_code", series.cat.codes.to_numpy())
-        elif pd.api.types.is_bool_dtype(series):
-            _add(made, str(name), series.to_numpy(dtype=np.uint8))
-        elif pd.api.types.is_numeric_dtype(series):
-            _add(made, str(name), series.to_numpy())
-        else:
-            made.GetPointData().AddArray(_words(str(name), [str(v) for v in series]))
-    for name, values in extra.items():
-        _add(made, name, values)
-    made.GetPointData().SetActiveScalars(next(iter(extra), "radius"))
+    for name, series in {**chosen, **cells.obs}.items():
+        _add_series(made, str(name), series)
+    shown = next(iter(chosen), "radius")
+    coded = f"{shown}_code"  # words have no colours of their own
+    made.GetPointData().SetActiveScalars(coded if made.GetPointData().HasArray(coded) else shown)
     return made
 
 
@@ -113,6 +106,18 @@ def _write_fields(fields: xr.Dataset, draft: Path) -> None:
         _write(vtkXMLImageDataWriter(), field_as_image(fields["concentration"].isel(time=i).load()), draft / file)
         files.append((float(time), file))
     _collection(draft / "fields.pvd", files)
+
+
+def _add_series(made: vtkPolyData, name: str, series: "pd.Series[Any]") -> None:
+    """Add numbers as they are, and words as texts with their codes."""
+    if pd.api.types.is_bool_dtype(series):
+        _add(made, name, series.to_numpy(dtype=np.uint8))
+    elif pd.api.types.is_numeric_dtype(series):
+        _add(made, name, series.to_numpy())
+    else:
+        coded = series if isinstance(series.dtype, pd.CategoricalDtype) else series.astype(str).astype("category")
+        made.GetPointData().AddArray(_words(name, [str(v) for v in coded]))
+        _add(made, f"{name}_code", coded.cat.codes.to_numpy())
 
 
 def _add(made: vtkPolyData, name: str, values: NDArray[Any]) -> None:

@@ -1,7 +1,7 @@
 """A run as plain tables: a CSV file a readout, and the cells, births and deaths as rows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,9 @@ from twin.results import Run
 from twin_viz.coloring import column
 from twin_viz.export.folder import made_whole
 
+PURE = ("", "1", "count")  # units that no head needs to name
+DOSES = {"dose_": "dose", "time_since_": "time_since"}  # families of columns, and what their unit is kept under
+
 
 def write_tables(
     run: Run, out: Path, colors: Sequence[str] = (), compartment: str | None = None, replicate: int = 0
@@ -18,7 +21,8 @@ def write_tables(
     """Write a run into the new folder `out` and return it.
 
     `readouts/NAME.csv` one row a value, with its coordinates (time in h) and its unit in the head of the column;
-    `cells.csv` one row a cell and kept time, with its columns, its place in µm, and what `colors` names;
+    `cells.csv` one row a cell and kept time (h), with its columns and their units in their heads ("radius (um)"), its
+    place in µm, and what `colors` names;
     `lineage.csv` births and deaths; `log.json` what happened.
 
     Parameters
@@ -55,5 +59,15 @@ def _cells(run: Run, time: float, colors: Sequence[str], compartment: str | None
     for axis, values in zip("xyz", place.T, strict=True):
         table[f"{axis} (um)"] = values
     for color in colors:
-        table[color] = column(cells, color, programs)[1].to_numpy()
-    return table
+        values = column(cells, color, programs)[1]
+        if color not in table:  # a column is there as the run holds it
+            table[color] = values.to_numpy()
+    units = cells.uns["twin"].get("units", {})
+    return table.rename(columns={name: _head(str(name), units) for name in cells.obs.columns if name != "time"})
+
+
+def _head(name: str, units: Mapping[str, str]) -> str:
+    """Return the head of a column of cells, with its unit where it has one; times are named as in the readouts."""
+    family = next((key for prefix, key in DOSES.items() if name.startswith(prefix)), name)
+    unit = str(units.get(family, "1"))
+    return name if unit in PURE else f"{name} ({unit})"

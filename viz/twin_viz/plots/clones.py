@@ -27,7 +27,7 @@ SIZE = (11.0, 7.2)  # inches
 MOST_LEAVES = 150  # of all trees together; more lines cannot be told apart
 CLONES = 8  # trees, without a wish
 BETWEEN = 1.5  # leaves' widths between two clones
-BARS = 24  # of births and deaths over time
+BARS = 24  # of births and deaths over time, at most
 LARGEST_BAR = 24  # clone size up to which each has a bar of its own
 UP, DOWN = "#0072b2", "#d55e00"
 
@@ -46,14 +46,18 @@ def lineage(
 
     Parameters
     ----------
-    color : a gene, program or obs column of the cells at the end. clones : trees at most.
+    color : a gene, program or obs column of the cells at the end.
+    clones : trees at most, of those with most living cells; where no clone has two, of those that ever had most.
     time : where the trees end, of kept cells; without it the last.
 
     Raises
     ------
     InputError
-        If no cell was born, or there is no such color, time, replicate, branch, point or compartment.
+        If no cell was born, `clones` is below 1, or there is no such color, time, replicate, branch, point or
+        compartment.
     """
+    if clones < 1:
+        raise InputError(f"clones: {clones} is no number of trees: at least 1")
     scene = scene_of(run, compartment, branch, point)
     hour, first = scene.hour(time), scene.hour(None, first=True)
     events = scene.run.lineage(replicate, scene.compartment)
@@ -75,7 +79,7 @@ def lineage(
     shown = _draw_trees(parts["trees"], tree, colors, clones, is_kind=bool(coloring.categories))
     _name_colors(figure, parts["trees"], coloring)
     parts["trees"].set_xlim(0, hour * 1.01)
-    _draw_events(parts["events"], events, hour)
+    _draw_events(parts["events"], events, hour, float(run.attrs["tick"]))
     _draw_sizes(parts["sizes"], np.array([n for n in tree.sizes.values() if n], dtype=np.intp))
     name_axes(parts["trees"], "time (h)", "", f"the {shown} largest clones" if shown > 1 else "the largest clone")
     parts["trees"].spines["left"].set_visible(False)
@@ -89,6 +93,7 @@ def lineage(
         f"{drawn:,} of {counted(cells.n_obs)} alive are in these trees (at most {MOST_LEAVES} ends)",
         f"replicate {replicate}",
         f"{counted(len(share), 'clone')} alive{even}, {extinct:,} died out",
+        "" if tree.is_by_living else "no clone has two living cells: these had most members ever",
         "a death counts when the body is cleared" if "death" in run.scenario.get("processes", {}) else "",
     )
     return figure
@@ -116,7 +121,7 @@ def _draw_trees(axes: Axes, tree: Pedigree, colors: Mapping[int, str], most: int
     for founder in tree.founders[:most]:
         members = tree.members(founder)
         leaves += sum(not b.children for b in members)
-        if tree.sizes[founder] == 0 or (shown and leaves > MOST_LEAVES):
+        if (tree.is_by_living and tree.sizes[founder] == 0) or (shown and leaves > MOST_LEAVES):
             break
         free = lay_out(tree, founder, free) + BETWEEN
         shown += 1
@@ -167,29 +172,39 @@ def _name_colors(figure: Figure, axes: Axes, coloring: Coloring) -> None:
         bar.set_label(f"{coloring.label}, of the cells at the end; ×: died or dying", size=SMALL - 1)
         bar.ax.tick_params(labelsize=SMALL - 1)
         return
+    shown = [(i, name) for i, name in enumerate(coloring.categories) if name not in coloring.absent]
     marks = [
         Line2D([], [], marker="o", linestyle="", color=palette.category_color(coloring, i), markersize=5)
-        for i in range(len(coloring.categories))
+        for i, _ in shown
     ]
-    dead.set_label("died or dying")
-    for mark, name in zip(marks, coloring.categories, strict=True):
-        mark.set_label(name)
-    legend_below(axes, 5, [*marks, dead], title=f"{coloring.label}, of the cells at the end")
+    words = [*(name for _, name in shown), "died or dying"]
+    legend_below(axes, 5, [*marks, dead], words, title=f"{coloring.label}, of the cells at the end")
 
 
-def _draw_events(axes: Axes, events: pd.DataFrame, hour: float) -> None:
-    """Draw divisions upwards and deaths downwards, in equal spans of time."""
-    edges = np.linspace(0.0, hour, BARS + 1)
+def bars(hour: float, tick: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return edges of at most `BARS` equal spans from 0 to an hour, whole numbers of ticks (h) long, (bar + 1,) h.
+
+    They end at that hour where a span that is not much longer does; else the last reaches beyond it.
+    """
+    ticks = max(round(hour / tick), 1)
+    least = -(-ticks // BARS)
+    width = next((w for w in range(least, 2 * least + 1) if ticks % w == 0), least)
+    return np.arange(-(-ticks // width) + 1, dtype=np.float64) * width * tick
+
+
+def _draw_events(axes: Axes, events: pd.DataFrame, hour: float, tick: float) -> None:
+    """Draw divisions upwards and deaths downwards, in equal spans of time; what a tick did stands at its end."""
+    edges = bars(hour, tick)
     born = events[events["event"] == BIRTH].drop_duplicates("parent")["time"]  # a division bears two
     died = events[events["event"].str.startswith(DEATH)]["time"]
     for times, sign, color, name in ((born, 1, UP, "divisions"), (died, -1, DOWN, "deaths")):
-        n = np.histogram(times, edges)[0]
+        n = np.histogram(times.where(times <= 0, times - tick / 2), edges)[0]
         axes.bar(edges[:-1], sign * n, np.diff(edges), align="edge", color=color, label=f"{len(times):,} {name}", lw=0)
     axes.axhline(0, color=palette.INK, lw=0.8)
-    axes.set_xlim(0, hour)
+    axes.set_xlim(0, edges[-1])
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    name_axes(axes, "time (h)", f"events in {hour / BARS:.3g} h")
+    name_axes(axes, "time (h)", f"events in {edges[1]:.3g} h")
     axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, frameon=False, handlelength=1.0, borderaxespad=0.2
     )

@@ -14,7 +14,7 @@ from twin.analysis.scores import lognorm
 from twin.errors import InputError
 from twin.results import Run
 from twin_viz.plots.groups import Groups, groups_of
-from twin_viz.plots.scene import Point, only_type
+from twin_viz.plots.scene import Point, names_of, only_type
 
 MOST_TYPES = 6
 LEAST_SHARE = 0.05  # of the cells of either side, in which a gene is seen to be tested by ranks; our choice
@@ -43,7 +43,7 @@ def compared(
     run: Run,
     time: float | str | None = None,
     versus: str | None = None,
-    cell_type: Sequence[str] = (),
+    cell_type: str | Sequence[str] = (),
     compartment: str | None = None,
     branch: str | None = None,
     point: Point = None,
@@ -53,7 +53,7 @@ def compared(
     Parameters
     ----------
     time, versus, branch, point : see `twin_viz.plots.groups.groups_of`.
-    cell_type : names, or "each" alone; without any all cells are one.
+    cell_type : a name or several, or "each" alone; without any all cells are one.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def compared(
     if not run.genes:
         raise InputError("the cells of this run have no transcriptomes (world_model: none): it has no genes to compare")
     groups = groups_of(run, time, versus, compartment, branch, point)
-    types = list(dict.fromkeys(cell_type))
+    types = list(names_of(cell_type))
     if types == [EACH]:
         types = _types_of_both(groups)
     if len(types) > MOST_TYPES:
@@ -75,7 +75,7 @@ def gene_table(
     run: Run,
     time: float | str | None = None,
     versus: str | None = None,
-    cell_type: Sequence[str] = (),
+    cell_type: str | Sequence[str] = (),
     compartment: str | None = None,
     branch: str | None = None,
     point: Point = None,

@@ -16,7 +16,7 @@ from twin_viz import palette
 from twin_viz.camera import Float
 from twin_viz.coloring import column
 from twin_viz.page import SMALL
-from twin_viz.plots.scene import Point, counted, scene_of
+from twin_viz.plots.scene import Point, counted, names_of, scene_of
 from twin_viz.plots.sheet import name_axes, note, sheet
 
 SIZE = (9.6, 5.2)  # inches
@@ -24,12 +24,14 @@ MOST_CELLS = 3000  # pairs of more are too many to shuffle; a stated random part
 MOST_VALUES = 8  # lines that can be told apart
 SEED = 0
 LEAST = 3  # cells
+SAME = 1e-12  # of the mean: a smaller spread is rounding
 LEAST_PAIRS = 30  # of a bin that is shown; our choice: a mean of fewer is luck
+LEAST_CONTACTS = 30  # for Moran's I; our choice: of fewer it says nothing of the tissue, and may lie far above 1
 
 
 def spatial_correlation(
     run: Run,
-    of: Sequence[str] = (),
+    of: str | Sequence[str] = (),
     time: float | str | None = None,
     compartment: str | None = None,
     replicate: int = 0,
@@ -44,7 +46,8 @@ def spatial_correlation(
     Raises
     ------
     InputError
-        If one of them is not there or no number, there are too few cells, or no such time, branch or point.
+        If one of them is not there or no number, all of them are the same in all cells, there are too few cells, or no
+        such time, branch or point.
     """
     scene = scene_of(run, compartment, branch, point)
     hour = scene.hour(time)
@@ -55,24 +58,31 @@ def spatial_correlation(
         )
     cells = found[replicate]
     programs = run.scenario.get("observe", {}).get("programs", {})
-    names = list(dict.fromkeys(of)) or _observed(run, cells)
+    names = list(names_of(of)) or _observed(run, cells)
     if len(names) > MOST_VALUES:
         raise InputError(f"{len(names)} values are too many lines: at most {MOST_VALUES}")
     if cells.n_obs < LEAST:
         raise InputError(f"{counted(cells.n_obs)} in {scene.compartment} at {hour:g} h: at least {LEAST} are needed")
     values = np.stack([_numbers(cells, name, programs) for name in names], axis=1)
     position = np.asarray(cells.obsm["spatial"], dtype=np.float64).reshape(cells.n_obs, 3)
+    spread = values.std(axis=0) > SAME * np.abs(values.mean(axis=0))
+    same = [name for name, differs in zip(names, spread, strict=True) if not differs]
+    if len(same) == len(names):
+        raise InputError(
+            f"{', '.join(same)}: the same in all living cells at {hour:g} h, so near ones are no more alike"
+        )
     moran = morans_i(values, cells.obsp["contacts"], seed=SEED)
     some = np.arange(len(position))
     if len(some) > MOST_CELLS:
         some = np.sort(np.random.default_rng(SEED).choice(len(position), MOST_CELLS, replace=False))
     line = enough(correlogram(values[some], position[some], distance_bins(position), seed=SEED))
+    if not np.isfinite(line.correlation).any():
+        raise InputError(f"{', '.join(names)}: the same in all of {len(some):,} cells drawn at random")
     touching = int(cells.obsp["contacts"].nnz) // 2
     figure = sheet(SIZE, f"{scene.title} · {hour:g} h{scene.extrapolated(hour)}")
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     _draw_lines(left, line, names)
-    _draw_moran(right, moran, names)
-    same = [name for i, name in enumerate(names) if not np.ptp(values[:, i])]
+    _draw_moran(right, moran, names, touching)
     note(
         figure,
         f"{counted(cells.n_obs)} alive, {counted(touching, 'contact')}, replicate {replicate}",
@@ -131,27 +141,30 @@ def _draw_lines(axes: Axes, line: Correlogram, names: Sequence[str]) -> None:
     axes.fill_between(line.distance, low, high, color=palette.NOTHING, alpha=0.45, lw=0, zorder=0)
     axes.axhline(0, color="#888888", lw=0.8, zorder=0)
     for i, name in enumerate(names):
+        if not np.isfinite(line.correlation[:, i]).any():
+            continue  # the same in all cells
         axes.plot(line.distance, line.correlation[:, i], "-o", ms=4, lw=1.6, color=palette.CATEGORIES[i], label=name)
-    top = float(np.nanmax(line.correlation, initial=0.0))
-    axes.set_ylim(min(float(np.nanmin(line.correlation, initial=0.0)), float(low.min())) - 0.04, max(top, 0.2) * 1.1)
+    top = max(float(np.nanmax(line.correlation, initial=0.2)), float(high.max()))
+    axes.set_ylim(min(float(np.nanmin(line.correlation, initial=0.0)), float(low.min())) - 0.04, top * 1.1)
     axes.set_xlim(left=0)
     name_axes(axes, "distance between two cells (µm)", "correlation of their values", "correlogram")
     axes.legend(fontsize=SMALL - 1, frameon=False, loc="upper right")
 
 
-def _draw_moran(axes: Axes, moran: Moran, names: Sequence[str]) -> None:
+def _draw_moran(axes: Axes, moran: Moran, names: Sequence[str], touching: int) -> None:
     place = np.arange(len(names))
     name_axes(axes, "Moran's I", "", "cells that touch")
     axes.set_yticks(place, names, fontsize=SMALL)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    known = np.isfinite(moran.statistic)
-    if not known.any():
+    if touching < LEAST_CONTACTS:
         axes.set_xlim(-1, 1)
-        axes.text(
-            0.5, 0.5, "no two cells touch,\nor all have the same", transform=axes.transAxes, ha="center", size=SMALL
-        )
+        words = f"too few contacts: {touching},\nat least {LEAST_CONTACTS} are needed"
+        axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", size=SMALL)
         return
+    known = np.isfinite(moran.statistic)
     axes.axvline(moran.expected, color="#888888", lw=0.8, ls="--", zorder=0)
+    for i in np.flatnonzero(~known).tolist():
+        axes.text(moran.expected, i, "  the same in all cells", size=SMALL - 1.5, ha="left", va="center")
     for i in np.flatnonzero(known).tolist():
         axes.plot([moran.expected, moran.statistic[i]], [i, i], color=palette.CATEGORIES[i], lw=2)
         axes.plot(moran.statistic[i], i, "o", color=palette.CATEGORIES[i], ms=7)
@@ -161,4 +174,4 @@ def _draw_moran(axes: Axes, moran: Moran, names: Sequence[str]) -> None:
     low, high = float(np.nanmin(moran.statistic)), max(float(np.nanmax(moran.statistic)), 0.05)
     low = min(low, moran.expected) - 0.05 * (high - min(low, 0.0))
     axes.set_xlim(low, low + (high - low) * 1.75)  # the words stand right of the points
-    axes.set_xticks([t for t in MaxNLocator(5).tick_values(low, high) if low <= t <= 1.0])
+    axes.set_xticks([t for t in MaxNLocator(5).tick_values(low, high) if low <= t <= max(high, 1.0)])

@@ -136,6 +136,7 @@ def _notes(run: Run, compartment: str | None) -> list[str]:
         return told
     first, last = (int(np.nanmean(total[:, at])) for at in known[[0, -1]])
     size = counted(first) if first == last else f"{counted(first)} at the start, {last:,} at the end"
+    told.append("n: living cells of a type at the end" if "cell_type" in kinds else "")
     return [f"{size} alive" + (" in a replicate" if many > 1 else ""), *told]
 
 
@@ -165,7 +166,22 @@ def _by_type(data: xr.Dataset) -> Curves | None:
         values, label = _values(data.isel(gene=0), "gene_mean", "cell_type"), f"{gene} (counts per 10,000)"
     if values is None:
         values, label = _values(data, "n_cells", "cell_type"), "cells"
-    return Curves("by cell type", label, kinds, values, False) if values is not None else None
+    if values is None:
+        return None
+    n = _at_the_end(data)
+    if n is not None:
+        kinds = tuple(f"{kind} (n = {round(many):,})" for kind, many in zip(kinds, n, strict=True))
+    return Curves("by cell type", label, kinds, values, False)
+
+
+def _at_the_end(data: xr.Dataset) -> Float | None:
+    """Return how many cells of each type live at the last known time, the mean over replicates; None if not known."""
+    n = _values(data, "n_cells", "cell_type")
+    if n is None:
+        return None
+    there = np.isfinite(n).all(axis=2)  # (replicate, time)
+    last = np.flatnonzero(there.any(axis=0))
+    return np.asarray(n[there[:, last[-1]], last[-1]].mean(axis=0)) if len(last) else None
 
 
 def _profile(data: xr.Dataset) -> Profile | None:

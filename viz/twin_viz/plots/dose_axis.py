@@ -28,6 +28,7 @@ class DoseAxis:
     doses : (dose,) ≥ 0, ascending as the run has them; where the trunk is the undosed future, 0 comes first.
     branches : of each dose. places : of each dose along the swept axis; None where the branches are the doses.
     swept : name of the axis of the sweep. title : which branch, in words, "" where there is but one.
+    is_dose : whether these are doses; an axis that is asked for by its name may be anything above 0.
     """
 
     run: Run
@@ -38,6 +39,7 @@ class DoseAxis:
     places: tuple[int, ...] | None
     swept: str | None
     title: str
+    is_dose: bool = True
 
     def placed(self, values: xr.DataArray, point: Point) -> xr.DataArray:
         """Return values (dose, other axes, replicate) of these doses, at `point` along the axes that it names.
@@ -83,8 +85,8 @@ def dose_axis(run: Run, over: str | None = None, branch: str | None = None) -> D
 
     Parameters
     ----------
-    over : the axis of the sweep; without it the one whose key ends with a dose, or the only one of numbers; where
-        there is none, the branches that are alike but for a dose.
+    over : the axis of the sweep, of any numbers; without it the one whose key ends with a dose; where there is none,
+        the branches that are alike but for a dose.
     branch : of which the doses are; without it the branch that the axis varies, or the trunk.
 
     Raises
@@ -102,24 +104,35 @@ def dose_axis(run: Run, over: str | None = None, branch: str | None = None) -> D
     able = [a for a in axes if len(a.coordinates) == 1 and all(isinstance(x, float) for x in a.coordinates[0].labels)]
     if over is not None:
         if over not in [a.name for a in able]:
-            raise InputError(f"{over} is no axis of doses: its values are words, or several numbers change along it")
+            raise InputError(f"--over {over}: its values are words, or several numbers change along it")
         return _of_axis(run, next(a for a in able if a.name == over), branch)
-    doses = [a for a in able if a.coordinates[0].key.rpartition(".")[2].split(" ")[-1] in DOSE_KEYS]
-    if len(doses) == 1 or (not doses and len(able) == 1):
-        return _of_axis(run, (doses or able)[0], branch)
-    if len(doses) + len(able) > 1:
-        raise InputError(f"say which axis the doses are, with --over: {', '.join(a.name for a in doses or able)}")
+    doses = [a for a in able if _sets_a_dose(run, a)]
+    if len(doses) == 1:
+        return _of_axis(run, doses[0], branch)
+    if doses:
+        raise InputError(f"say which axis the doses are, with --over: {', '.join(a.name for a in doses)}")
     found = _of_branches(run)
     if found is None:
-        raise InputError(NO_DOSES)
+        other = f"; or name what is swept, with --over: {', '.join(a.name for a in able)}" if able else ""
+        raise InputError(NO_DOSES + other)
     return found
+
+
+def _sets_a_dose(run: Run, axis: SweepAxis) -> bool:
+    """Say whether an axis sets how much of a substance there is; a rate may be of anything."""
+    words = axis.coordinates[0].key.split(".")
+    last = words[-1].split(" ")[-1]
+    if last != "rate":
+        return last in DOSE_KEYS
+    section = _walked(run.scenario, words[:-1])
+    return words[0] == "substances" or (isinstance(section, Mapping) and "substance" in section)
 
 
 def _of_axis(run: Run, axis: SweepAxis, branch: str | None) -> DoseAxis:
     coordinate = axis.coordinates[0]
     numbers = np.array(coordinate.labels, dtype=np.float64)
     if (numbers < 0).any():
-        raise InputError(f"{axis.name} is no axis of doses: it has values below 0")
+        raise InputError(f"--over {axis.name}: it has values below 0, which have no place on an axis of doses")
     words = coordinate.key.split(".")
     own = words[1] if words[0] == "branches" and len(words) > 1 else TRUNK
     chosen = branch or own
@@ -129,10 +142,19 @@ def _of_axis(run: Run, axis: SweepAxis, branch: str | None) -> DoseAxis:
         doses, places, branches = np.r_[0.0, doses], (0, *places), [TRUNK, *branches]
     event = _walked(run.scenario, words[:-1])
     substance = event.get("substance") if isinstance(event, Mapping) else None
-    label = f"{words[-1]} of {substance}" if substance and words[-1] in DOSE_KEYS else axis.name
+    label = axis.name if axis.name in words[-1:] else f"{axis.name}, {coordinate.key}"
+    label = f"{words[-1]} of {substance}" if substance and words[-1] in DOSE_KEYS else label
     unit = "" if coordinate.units in ("", "1") else coordinate.units
     return DoseAxis(
-        run, label, unit, doses, tuple(branches), places, axis.name, chosen if len(run.branches) > 1 else ""
+        run,
+        label,
+        unit,
+        doses,
+        tuple(branches),
+        places,
+        axis.name,
+        chosen if len(run.branches) > 1 else "",
+        _sets_a_dose(run, axis),
     )
 
 

@@ -59,7 +59,7 @@ def dose_response(
     ----------
     time : of the readouts; without it the last.
     readout : without it the response of all cells; see `twin_viz.plots.readout.readout_of`.
-    over : the axis of the sweep; without it the one that is a dose, or the branches that differ in one.
+    over : the axis of the sweep, be it a dose or not; without it the one that is, or the branches that differ in one.
     branch : without it the one whose dose it is. point : values of other axes; without, each value is a curve.
 
     Raises
@@ -83,7 +83,7 @@ def dose_response(
     for i, one in enumerate(series):
         color = palette.CATEGORIES[0] if len(series) == 1 else palette.SEQUENCE(i / (len(series) - 1))
         fits.append(fit_hill(one.dose, one.response, one.weight))
-        _draw(axes, one, fits[-1], zero, color, axis.unit)
+        _draw(axes, one, fits[-1], zero, color, axis, is_alone=len(series) == 1)
     _dose_axis(axes, series, zero)
     name_axes(axes, f"{axis.label} ({axis.unit})" if axis.unit else axis.label, text)
     legend_below(axes, 1)
@@ -93,7 +93,8 @@ def dose_response(
     note(
         figure,
         _size(run, axis, name, hour, point),
-        f"{points} doses, a point a replicate ({many})",
+        f"{points} {'doses' if axis.is_dose else f'values of {axis.swept}'}, a point a replicate ({many})",
+        *_without_curve(series, fits),
         intervals,
     )
     return figure
@@ -153,20 +154,23 @@ def _zero_place(series: Sequence[Series]) -> float | None:
     return float(positive.min() / 10 ** (GAP * decades)) if (doses == 0).any() else None
 
 
-def _draw(axes: Axes, one: Series, fit: HillFit, zero: float | None, color: object, unit: str) -> None:
+def _draw(
+    axes: Axes, one: Series, fit: HillFit, zero: float | None, color: object, axis: DoseAxis, *, is_alone: bool
+) -> None:
     place = np.where(one.dose > 0, one.dose, zero if zero is not None else np.nan)
     said = f"{one.name}: " if one.name else ""
+    half, unit = "EC50" if axis.is_dose else "half-way at", f" {axis.unit}" if axis.unit else ""
     if fit.why_not:
         good = np.isfinite(one.response)
         doses, at = np.unique(one.dose[good], return_inverse=True)
         mean = np.bincount(at, weights=one.response[good]) / np.bincount(at)
-        words = f"{said}no Hill curve: {fit.why_not}"
+        words = f"no Hill curve: {fit.why_not}" if is_alone else one.name or "no Hill curve"
         axes.plot(doses[doses > 0], mean[doses > 0], ":", color=color, lw=1.4, label=words)
     else:
         tested = one.dose[one.dose > 0]
         along = np.geomspace(tested.min() / 1.5, tested.max() * 1.5, ALONG)
         words = (
-            f"{said}EC50 {fit.ec50:.3g} {unit} [{fit.ec50_interval[0]:.3g}, {fit.ec50_interval[1]:.3g}], "
+            f"{said}{half} {fit.ec50:.3g}{unit} [{fit.ec50_interval[0]:.3g}, {fit.ec50_interval[1]:.3g}], "
             f"Hill slope {fit.slope:.2f} [{fit.slope_interval[0]:.2f}, {fit.slope_interval[1]:.2f}]"
         )
         axes.plot(along, fit(along), color=color, lw=1.8, label=words)
@@ -174,6 +178,19 @@ def _draw(axes: Axes, one: Series, fit: HillFit, zero: float | None, color: obje
             axes.plot([zero / 1.2, zero * 1.2], [fit.at_zero] * 2, color=color, lw=1.8)
         axes.plot([fit.ec50] * 2, [0, 0.03], color=color, lw=1.4, transform=axes.get_xaxis_transform())
     axes.plot(place, one.response, "o", color=color, ms=5, alpha=0.75, mec="white", mew=0.5)
+
+
+def _without_curve(series: Sequence[Series], fits: Sequence[HillFit]) -> list[str]:
+    """Return why several curves have no fit, each reason once; of one alone the legend says it."""
+    if len(series) == 1:
+        return []
+    of: dict[str, list[str]] = {}
+    for one, fit in zip(series, fits, strict=True):
+        if fit.why_not:
+            of.setdefault(fit.why_not, []).append(one.name)
+    if len(of) == 1 and all(fit.why_not for fit in fits):
+        return [f"no Hill curves: {reason}" for reason in of]
+    return [f"no Hill curve of {' and '.join(names)}: {reason}" for reason, names in of.items()]
 
 
 def _dose_axis(axes: Axes, series: Sequence[Series], zero: float | None) -> None:

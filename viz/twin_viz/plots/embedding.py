@@ -24,7 +24,7 @@ from twin_viz.camera import Float
 from twin_viz.coloring import TYPE_LIMIT
 from twin_viz.page import SMALL
 from twin_viz.plots.measured import Measured, measured_cells
-from twin_viz.plots.scene import Point, counted, scene_of
+from twin_viz.plots.scene import Point, counted, names_of, scene_of
 from twin_viz.plots.sheet import name_axes, note, sheet
 
 SIZE = (13.2, 5.6)  # inches
@@ -53,10 +53,10 @@ class Embedding:
 
 def umap(
     run: Run,
-    measured: Path | None = None,
+    measured: Path | str | None = None,
     where: Mapping[str, str] | None = None,
     type_column: str | None = None,
-    cell_type: Sequence[str] = (),
+    cell_type: str | Sequence[str] = (),
     time: float | str | None = None,
     compartment: str | None = None,
     replicate: int = 0,
@@ -94,9 +94,11 @@ def umap(
             f"no cells of replicate {replicate} were kept at {hour:g} h; there are {', '.join(map(str, found))}"
         )
     cells = found[replicate]
-    real = measured_cells(run, scene.compartment, hour, measured, where or {}, type_column)
+    real = measured_cells(
+        run, scene.compartment, hour, Path(measured) if measured is not None else None, where or {}, type_column
+    )
     kinds = cells.obs["cell_type"].astype(str).to_numpy(dtype=np.str_)
-    rows = [_of_types(k, cell_type, who) for k, who in ((real.types, str(real.source)), (kinds, "the run"))]
+    rows = [_of_types(k, names_of(cell_type), who) for k, who in ((real.types, str(real.source)), (kinds, "the run"))]
     total = [len(r) for r in rows]
     n = min(*total, MOST_CELLS)
     if n < LEAST_CELLS:

@@ -32,11 +32,11 @@ def volcano(
     run: Run,
     time: float | str | None = None,
     versus: str | None = None,
-    cell_type: Sequence[str] = (),
+    cell_type: str | Sequence[str] = (),
     compartment: str | None = None,
     branch: str | None = None,
     point: Point = None,
-    csv: Path | None = None,
+    csv: Path | str | None = None,
 ) -> Figure:
     """Draw the fold change and the p of every gene between two groups of cells.
 
@@ -46,7 +46,7 @@ def volcano(
     Parameters
     ----------
     time, versus, branch, point : see `twin_viz.plots.groups.groups_of`.
-    cell_type : a panel each; "each" alone: one for each type that has cells on both sides. Without any: all cells.
+    cell_type : a name, or several, a panel each; "each" alone: one for each type that has cells on both sides. Without any: all cells.
     csv : file that the table is written to, too.
 
     Raises
@@ -62,7 +62,7 @@ def volcano(
     for unused in panels[len(found) :]:
         unused.set_axis_off()
     beyond = sum([_draw(axes, one, groups) for axes, one in zip(panels, found, strict=False)])
-    note(figure, *_notes(found, beyond))
+    note(figure, *_notes(found, beyond, same_cells=groups.same_cells))
     genes = np.asarray(run.genes, dtype=object)
     for axes, one in zip(panels, found, strict=False):  # last of all: names need the layout settled
         x, y = _places(one)
@@ -74,7 +74,7 @@ def volcano(
     if csv is not None:
         text = io.StringIO()
         joined(run.genes, groups, found).to_csv(text, index=False)
-        write_whole(csv, text.getvalue().encode(), "the table")
+        write_whole(Path(csv), text.getvalue().encode(), "the table")
     return figure
 
 
@@ -139,7 +139,7 @@ def _draw(axes: Axes, one: Comparison, groups: Groups) -> int:
     return int((outside & tested).sum())
 
 
-def _notes(found: Sequence[Comparison], beyond: int) -> list[str]:
+def _notes(found: Sequence[Comparison], beyond: int, *, same_cells: bool) -> list[str]:
     told = []
     if any(one.pairs for one in found):
         pairs = max(one.pairs for one in found)
@@ -152,6 +152,8 @@ def _notes(found: Sequence[Comparison], beyond: int) -> list[str]:
             "Rank sum over cells: cells are no replicates, p is far too small; for a test give the scenario "
             f"3 replicates. Genes seen in {100 * LEAST_SHARE:g} % of either side"
         )
+        if same_cells:
+            told.append("the same cells, or their offspring, stand on both sides and are taken as independent")
     tested = [int(one.table.tested.sum()) for one in found]
     many = f"{tested[0]:,}" if len(found) == 1 else f"{min(tested):,} to {max(tested):,}"
     told.append(f"{many} genes tested, Benjamini-Hochberg; coloured: FDR < {ALPHA:g} and a doubling or halving")

@@ -34,6 +34,7 @@ class Groups:
     """Living cells of two groups, by replicate; what is positive in a comparison is more in the first.
 
     first_name, second_name : in words. title : what is compared, and where. hour : of the first, h.
+    same_cells : whether both sides are the same cells: at two times, or in two branches of one past.
     """
 
     first: Mapping[int, AnnData]
@@ -43,6 +44,7 @@ class Groups:
     title: str
     scene: Scene
     hour: float
+    same_cells: bool = False
 
 
 def groups_of(
@@ -98,6 +100,7 @@ def _of_branches(
         f"{scene.title} against {versus} · {hour:g} h",
         scene,
         hour,
+        same_cells=True,
     )
 
 
@@ -107,7 +110,7 @@ def _of_times(scene: Scene, hour: float, cells: dict[int, AnnData], versus: str 
         kept = ", ".join(f"{t:g} h" for t in sorted({t for times in scene.kept().values() for t in times})[:8])
         raise InputError(f"both sides are the cells at {hour:g} h: name two of the kept times ({kept})")
     title = f"{scene.title} · {hour:g} h against {then:g} h"
-    return Groups(cells, scene.living(then), f"{hour:g} h", f"{then:g} h", title, scene, hour)
+    return Groups(cells, scene.living(then), f"{hour:g} h", f"{then:g} h", title, scene, hour, same_cells=True)
 
 
 def _of_column(run: Run, scene: Scene, hour: float, cells: dict[int, AnnData], versus: str) -> Groups:

@@ -1,7 +1,7 @@
 """Pedigrees as trees: who divided when into whom, and where each is drawn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -32,13 +32,19 @@ class Branch:
 class Pedigree:
     """Everyone who ever lived, by id, and the clones they form.
 
-    founders : of clones, those with most living members first, then those with most ever.
+    founders : of clones, those with most living members first, then those with most ever; where no clone has two
+        living members, those with most ever first.
     sizes : founder → living members; 0 where extinct.
     """
 
     branches: Mapping[int, Branch]
     founders: Sequence[int]
     sizes: Mapping[int, int]
+
+    @property
+    def is_by_living(self) -> bool:
+        """Whether the order of the clones is that of their living members."""
+        return max(self.sizes.values(), default=0) > 1
 
     def members(self, founder: int) -> list[Branch]:
         """Return a clone, mothers before daughters."""
@@ -96,7 +102,9 @@ def pedigree(
     sizes = {i: 0 for i in branches if i not in born}
     sizes.update({int(f): int(n) for f, n in zip(founder, size, strict=True)})
     ever = dict(zip(*np.unique(founders_of(lineage, branches), return_counts=True), strict=True))
-    return Pedigree(branches, sorted(sizes, key=lambda f: (-sizes[f], -ever[f], f)), sizes)
+    tree = Pedigree(branches, [], sizes)
+    first_by, then_by = (sizes, ever) if tree.is_by_living else (ever, sizes)
+    return replace(tree, founders=sorted(sizes, key=lambda f: (-first_by[f], -then_by[f], f)))
 
 
 def lay_out(tree: Pedigree, founder: int, first: float) -> float:

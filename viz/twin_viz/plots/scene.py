@@ -128,14 +128,14 @@ def scene_of(run: Run, compartment: str | None = None, branch: str | None = None
         If there is none of that name, or the sweep has several points and none is given.
     """
     name = compartment_of(run, compartment)
-    point = point or _only_point(run, branch)
+    point = point or only_point(run, branch)
     words = run.ensemble.label(run.ensemble.find(0, branch, point), replicate=False)
     title = str(run.scenario.get("name", run.path.name))
     title += f" · {name}" if len(run.compartments) > 1 else ""
     return Scene(run.at(branch, point), name, f"{title} · {words}" if words else title)
 
 
-def _only_point(run: Run, branch: str | None) -> Point:
+def only_point(run: Run, branch: str | None) -> Point:
     """Return any point of a branch that is the same at all of them, as a trunk is along what only branches vary."""
     mine = [t for t in run.trajectories if t.branch == (branch or TRUNK) and t.replicate == 0]
     if len(mine) != 1:
@@ -175,6 +175,11 @@ def only_type(cells: AnnData, cell_type: str | None) -> AnnData:
     if cell_type not in {str(k) for k in known}:
         raise UnknownNameError("cell type", cell_type, map(str, known))
     return cells[(column == cell_type).to_numpy()]
+
+
+def names_of(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names, each once; a single one may come without a list around it."""
+    return (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
 
 
 def counted(n: int, what: str = "cell") -> str:

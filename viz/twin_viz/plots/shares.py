@@ -54,6 +54,8 @@ def composition(
     name_axes(numbers, "time (h)", "cells", f"numbers by {what}", PAD)
     small = {"fontsize": SMALL - 1, "title_fontsize": SMALL - 1}
     numbers.legend(
+        numbers.get_lines()[: len(names)],  # by hand: of itself it leaves out what begins with "_"
+        names,
         title=what,
         **small,
         alignment="left",

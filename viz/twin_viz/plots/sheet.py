@@ -1,5 +1,6 @@
 """The sheet that a plot is drawn on: size, title, notes below, and what all its axes have in common."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,17 +12,18 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 
 from twin_viz import palette
-from twin_viz.page import DPI, EXTRAPOLATED, SMALL, TEXT
+from twin_viz.page import DPI, EXTRAPOLATED, SMALL, TEXT, Page
 
 NOTE = SMALL - 1  # pt
 MARGIN = 0.012  # of the width
+SPARE = 0.93  # of the width between the margins: at other resolutions, and in other formats, letters are wider
 SHADE = "#f2f2f2"
 BELOW = 38.0  # pt from an axis to the legend under it: its ticks and its name stand between
 
 
 def sheet(size: tuple[float, float], title: str) -> Figure:
     """Return an empty figure of this size, inches, with its title."""
-    figure = Figure(
+    figure = Page(
         figsize=size, dpi=DPI, facecolor=palette.BACKGROUND, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
     )
     FigureCanvasAgg(figure)
@@ -33,14 +35,18 @@ def sheet(size: tuple[float, float], title: str) -> Figure:
 def note(figure: Figure, *sentences: str) -> None:
     """Write what a reader must know below the axes, broken to the width of the figure."""
     text = ". ".join(s[:1].upper() + s[1:].rstrip(".") for s in sentences if s) + "."
+    text = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
     _fill(figure, figure.supxlabel("", x=MARGIN, ha="left", size=NOTE, color="#555555"), text)
 
 
-def legend_below(axes: Axes, ncols: int, handles: Sequence[Artist] | None = None, **more: Any) -> None:
-    """Put the legend under the axis and its name, however high the axes become."""
+def legend_below(
+    axes: Axes, ncols: int, handles: Sequence[Artist] = (), words: Sequence[str] = (), **more: Any
+) -> None:
+    """Put the legend under the axis and its name, however high the axes become; without handles of all with labels."""
     size = SMALL - 1
+    named = (handles, words) if handles else ()
     axes.legend(
-        handles=handles,
+        *named,
         fontsize=size,
         title_fontsize=size,
         frameon=False,
@@ -82,14 +88,23 @@ def mark_extrapolated(axes: Axes, limit: float | None, end: float) -> None:
 
 
 def _fill(figure: Figure, text: Text, words: str) -> None:
-    """Set a text, broken where its lines would leave the figure."""
-    most = figure.bbox.width * (1 - 2 * MARGIN)
+    """Set a text, broken where its lines would leave the figure: between words, or in a word that is longer alone."""
+    most = figure.bbox.width * (1 - 2 * MARGIN) * SPARE
+
+    def fits(line: str) -> bool:
+        text.set_text(line)
+        return bool(text.get_window_extent().width <= most)
+
     lines = [""]
     for word in words.split(" "):
         longer = f"{lines[-1]} {word}".strip()
-        text.set_text(longer)
-        if lines[-1] and text.get_window_extent().width > most:
-            lines.append(word)
-        else:
+        if fits(longer):
             lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        while not fits(word):
+            n = next(i for i in range(len(word) - 1, 0, -1) if i == 1 or fits(word[:i]))
+            lines[-1:] = [word[:n], ""]
+            word = word[n:]
+        lines[-1] = word
     text.set_text("\n".join(lines))

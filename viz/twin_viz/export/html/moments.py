@@ -14,7 +14,7 @@ from twin.errors import InputError
 from twin.units import quantity
 from twin_viz.camera import Float
 from twin_viz.coloring import DEATH, PHASE, column
-from twin_viz.source import Run, kept_time
+from twin_viz.source import Run, assay_end, kept_time
 from twin_viz.tissue import CLONE, read_view
 
 CELL_TYPE = "cell_type"
@@ -114,7 +114,8 @@ def read_course(
     low = np.min([view.box[0], *(lowest.min(axis=0) for lowest, _ in reach)], axis=0)
     high = np.max([view.box[1], *(highest.max(axis=0) for _, highest in reach)], axis=0)
     box = np.stack([low, high])
-    return Course(name, view.title, moments, _frame(run, view.compartment, box), box, view.measured_until)
+    limit = assay_end(run, run.cells(seen[-1].time, replicate, view.compartment), seen[-1].time)
+    return Course(name, view.title, moments, _frame(run, view.compartment, box), box, limit)
 
 
 def _frame(run: Run, compartment: str, box: Float) -> Float:
