@@ -15,8 +15,9 @@ from twin.engine.plan import check_file
 from twin.engine.segments import jobs_of
 from twin.engine.simulation import ready, run, simulate
 from twin.errors import InputError, ScenarioError
-from twin.results import Run, differences, open_run
+from twin.results import Ensemble, Run, SweepAxis, Trajectory, differences, open_run
 from twin.results.create import settle_run
+from twin.scenario.variants import Coordinate
 
 REPLICATES = "replicates: 2\n"
 
@@ -105,6 +106,29 @@ def test_a_trajectory_is_asked_for_by_branch_and_value(forked: Run) -> None:
     with pytest.raises(InputError, match="no axis of the sweep is called 'dos'; did you mean dose"):
         forked.cells(point={"dose": 2, "dos": 1})
     assert forked.ensemble.find(0, "early", {"dose": "0.02 uM"}) == forked.ensemble.find(0, "early", {"dose": 20.0})
+
+
+def test_a_point_is_found_by_what_is_printed_of_it() -> None:
+    dose = SweepAxis("dose", 3, (Coordinate("dose", (10.0, 300**0.5, 30.0), "U/mL", "x"),))
+    rate = Coordinate("rate", (1 / 3, 2 / 3), "1", "x")
+    screen = SweepAxis("screen", 2, (rate, Coordinate("kind", ("3 U", "b"), "1", "x")))
+    for axis, given, at in (
+        (dose, {"dose": "17.3205 U/mL"}, 1),
+        (dose, {"dose": 17.3205}, 1),
+        (dose, {"dose": "17.3205080757 U/mL"}, 1),
+        (screen, {"rate": 0.666667}, 1),
+        (screen, {"kind": "3 U"}, 0),
+        (screen, {"screen": 1}, 1),
+    ):
+        made = tuple(Trajectory(str(i), "trunk", (i,), 0, None, 0, ((i, 0),)) for i in range(axis.size))
+        assert Ensemble(("trunk",), (axis,), 1, made).find(0, None, given).point == (at,)
+    close = SweepAxis("dose", 2, (Coordinate("dose", (17.3205, 300**0.5), "nM", "x"),))
+    for value, where in ((17.3205, 0), (300**0.5, 1)):  # a value itself comes before what is printed like it
+        assert Ensemble(("trunk",), (close,), 1, ()).place(None, {"dose": value}) == (where,)
+    with pytest.raises(InputError, match=r"say which point of dose: 10 U/mL; 17.3205 U/mL; 30 U/mL$"):
+        Ensemble(("trunk",), (dose,), 1, ()).place(None, {"dose": 17.3})
+    with pytest.raises(InputError, match=r"or by its number, screen=0 to screen=1$"):
+        Ensemble(("trunk",), (screen,), 1, ()).place()
 
 
 def test_a_widened_sweep_and_more_replicates_repeat_nothing(

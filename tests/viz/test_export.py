@@ -86,6 +86,37 @@ def test_paraview_gets_every_kept_time_with_places_columns_and_fields(run: Run, 
         np.testing.assert_allclose(centre, first)
 
 
+def test_words_that_cells_are_coloured_by_are_texts_with_codes(run: Run, tmp_path: Path) -> None:
+    twin_export(run.path, "--paraview", tmp_path / "p", "--compartment", "tissue", "--color", "cell_type")
+    cells = run.cells(compartment="tissue")
+    data = read(vtkXMLPolyDataReader(), tmp_path / "p" / listed(tmp_path / "p" / "cells.pvd")[-1][1]).GetPointData()
+    words = data.GetAbstractArray("cell_type")
+    assert [words.GetValue(i) for i in range(cells.n_obs)] == [str(t) for t in cells.obs["cell_type"]]
+    np.testing.assert_array_equal(array(data, "cell_type_code"), cells.obs["cell_type"].cat.codes)
+    assert data.GetScalars().GetName() == "cell_type_code"
+
+
+@pytest.mark.parametrize(
+    ("late", "told"),
+    [
+        (("--csv", "there"), "there exists already"),
+        (("--csv", "no/where"), "there is no folder"),
+        (("--graphml", "there"), "there exists already"),
+        (("--html", "page.jpg"), "end the name with .html"),
+        (("--h5ad", "cells"), "end the name with .h5ad"),
+        (("--csv", "p"), "two of the options name the same file or folder"),
+    ],
+)
+def test_every_target_is_looked_at_before_any_is_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(InputError, match=told):
+        twin_export(run.path, "--paraview", "p", *late, "--compartment", "tissue")
+    assert [p.name for p in tmp_path.iterdir()] == ["there"]
+
+
 @pytest.mark.filterwarnings("ignore")  # scanpy's own
 def test_scanpy_takes_the_cells_and_squidpy_finds_its_neighbours(run: Run, tmp_path: Path) -> None:
     scanpy = pytest.importorskip("scanpy")
@@ -131,6 +162,8 @@ def test_tables_hold_readouts_cells_and_what_happened(run: Run, tmp_path: Path) 
     cells = pd.read_csv(out / "cells.csv")
     assert len(cells) == sum(run.cells(float(t), compartment="tissue").n_obs for t in np.unique(run.times()))
     assert {"id", "time", "x (um)", "cell_type", run.genes[0]} <= set(cells.columns)
+    assert {"radius (um)", "birth (h)", "dose_IFNB1 (nM)", "time_since_IFNB1 (h)"} <= set(cells.columns)
+    assert not {"radius", "birth", "dose_IFNB1", "time_since_IFNB1"} & set(cells.columns)
     assert len(pd.read_csv(out / "lineage.csv")) == len(run.lineage(compartment="tissue"))
     assert json.loads((out / "log.json").read_text()) == run.log()
 

@@ -32,6 +32,22 @@ def test_each_bin_and_each_type_is_a_line_of_the_readouts() -> None:
     assert named == list(run.readouts["cell_type"].values)
 
 
+def test_each_type_says_how_many_cells_it_has_at_the_end() -> None:
+    class Counted(FakeRun):
+        @property
+        def readouts(self) -> xr.Dataset:
+            data = super().readouts
+            return data.assign(n_cells=xr.full_like(data["response_by_type"], 7).where(data["time"] > 3, 1000))
+
+    figure = response_figure(Counted(5, n_replicates=2))
+    legend = figure.axes[1].get_legend()
+    assert legend is not None
+    types = [str(t) for t in Counted(5).readouts["cell_type"].values]
+    assert [text.get_text() for text in legend.get_texts()] == [f"{t} (n = 7)" for t in types]
+    said = figure._supxlabel.get_text()  # type: ignore[attr-defined]  # Matplotlib's place for it
+    assert "Living cells of a type at the end: n" in said.replace("\n", " ")
+
+
 def test_replicates_become_a_band_that_holds_the_median() -> None:
     axes = response_figure(FakeRun(5, n_replicates=5)).axes[0]
     assert len(axes.collections) == 6  # one band a bin

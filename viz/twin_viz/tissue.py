@@ -83,7 +83,7 @@ class View:
 
     @property
     def camera(self) -> Camera:
-        """The one camera of all panels: it turns to what a cut opened, and to surfaces that a long box has across it."""
+        """The one camera of all panels: it turns to what a cut opened, and to iso-surfaces across a long box."""
         opened = None
         if self.cut is not None:
             opened = (self.cut.axis, 1 if self.cut.below else -1)

@@ -66,7 +66,7 @@ def cells_of(
         parent=np.array(ids if len(ids) else range(n), dtype=np.uint64),
         birth=np.zeros(n, dtype=np.int64),
         position=position,
-        radius=np.full(n, 8.0),
+        radius=np.full(n, 9.0),
         cell_type=(np.arange(n) % 2).astype(np.int16),
         donor=np.zeros(n, np.int16),
         species=np.zeros(n, np.int16),

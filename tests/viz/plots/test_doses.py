@@ -1,17 +1,26 @@
 """A planted Hill curve comes back out of a run; what tells none says so."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from twin_viz.plots import dose_response
 from twin_viz.plots.dose_axis import dose_axis
+from twin_viz.plots.doses import Series, _without_curve
 
 from tests.viz.plots.stores import DOSES, EC50, SLOPE, branches_store, doses_store, without_last_replicate
+from twin.analysis.hill import fit_hill
 from twin.errors import InputError
 from twin.results import Run, open_run
+
+
+def notes(figure: Figure) -> str:
+    return str(figure._supxlabel.get_text()).replace("\n", " ")  # type: ignore[attr-defined]  # Matplotlib's place for it
 
 
 def legend(axes: Axes) -> str:
@@ -78,6 +87,37 @@ def test_other_readouts_types_and_times_can_be_asked_for(dosed: Run) -> None:
     assert axes.get_ylabel() == "GENE6: mean expression (counts per 10,000) of monocyte"
     axes = dose_response(dosed, readout="field_mean").axes[0]
     assert axes.get_ylabel() == "mean of a field (nM)"
+
+
+def swept(tmp_path: Path, key: str, dosed: Run) -> Run:
+    """Return the dosed run as if its axis had set another key."""
+    whole = dosed.ensemble
+    axis = whole.axes[0]
+    axes = (replace(axis, coordinates=(replace(axis.coordinates[0], key=key, units="min"),)),)
+    shutil.copytree(dosed.path, tmp_path / "run")
+    return Run(tmp_path / "run", {**dosed.attrs, "ensemble": replace(whole, axes=axes).record()})
+
+
+@pytest.mark.parametrize(
+    "key", ["branches.treated.set.substances.IFNB1.half_life", "cell_types.B.cell attachment rate"]
+)
+def test_an_axis_that_is_no_dose_is_taken_only_where_it_is_named(dosed: Run, tmp_path: Path, key: str) -> None:
+    run = swept(tmp_path, key, dosed)
+    run.scenario["branches"] = {}
+    with pytest.raises(InputError, match=r"no doses to compare.*; or name what is swept, with --over: dose"):
+        dose_response(run)
+    figure = dose_response(run, over="dose", branch="treated")
+    assert figure.axes[0].get_xlabel() == f"dose, {key} (min)"
+    assert "4 values of dose, a point a replicate" in notes(figure)
+    assert "EC50" not in legend(figure.axes[0])
+
+
+def test_the_reason_for_no_curve_is_said_once() -> None:
+    series = [Series(name, np.ones(2), np.ones(2), np.ones(2)) for name in ("a", "b", "c")]
+    few, flat, good = (replace(fit_hill(np.ones(2), np.ones(2)), why_not=why) for why in ("few doses", "flat", ""))
+    assert _without_curve(series, [few] * 3) == ["no Hill curves: few doses"]
+    assert _without_curve(series, [few, good, few]) == ["no Hill curve of a and c: few doses"]
+    assert len(_without_curve(series, [few, flat, few])) == 2
 
 
 @pytest.mark.parametrize(

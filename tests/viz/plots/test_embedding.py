@@ -1,6 +1,7 @@
 """Cells like the measured ones mix with them, cells unlike do not."""
 
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from twin_viz.plots import umap
-from twin_viz.plots.embedding import embedded
+from twin_viz.plots.embedding import SIZE, Embedding, _notes, embedded
 from twin_viz.plots.measured import measured_cells
+from twin_viz.plots.sheet import note, sheet
 
 from tests.viz.plots.stores import GENES, TYPES, cells_of
 from twin.errors import InputError, MissingExtraError
@@ -69,10 +71,29 @@ def test_the_figure_has_equal_numbers_of_both_and_says_how_they_mix(plain: Run, 
     assert "38 shared genes" in said
 
 
+@pytest.mark.parametrize("dpi", [72, 100, 150])
+def test_what_the_figure_says_stays_within_it(plain: Run, file: Path, dpi: int) -> None:
+    rng = np.random.default_rng(0)
+    made = Embedding(rng.normal(size=(80, 2)), 40, np.array(["B cell"] * 80), 0.2, 0.9)
+    real = measured_cells(plain, "tissue", 2.0, file, {}, None)
+    figure = sheet(SIZE, "planted")
+    note(figure, *_notes(made, replace(real, words=f"{'long_' * 60}name.h5ad"), (13_999, 2_000), 0))
+    figure.dpi = dpi
+    figure.draw_without_rendering()
+    text = figure._supxlabel  # type: ignore[attr-defined]  # Matplotlib's place for it
+    assert text.get_window_extent().x1 <= figure.bbox.width
+
+
 def test_without_scanpy_the_extra_is_named(plain: Run, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scanpy", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'twin\[eval\]'"):
         umap(plain, file)
+
+
+@pytest.mark.skipif(find_spec("scanpy") is None, reason="needs scanpy")
+def test_one_type_and_a_path_in_words_are_enough(plain: Run, file: Path) -> None:
+    with pytest.raises(InputError, match="is called 'T cell'; did you mean B cell"):
+        umap(plain, str(file), cell_type="T cell")
 
 
 @pytest.mark.skipif(find_spec("scanpy") is None, reason="needs scanpy")

@@ -118,6 +118,19 @@ def test_sides_that_are_not_there_are_one_sentence(plain: Run, options: dict[str
         volcano(plain, **options)  # type: ignore[arg-type]  # options are of many kinds
 
 
+def test_who_stands_on_both_sides_is_said_of_a_test_over_cells(plain: Run) -> None:
+    said = notes(volcano(plain))
+    assert "The same cells, or their offspring, stand on both sides and are taken as independent" in said
+    assert "5\N{NO-BREAK SPACE}% of either side" in said
+    assert "independent" not in notes(volcano(plain, versus="cell_type=B cell"))
+
+
+def test_one_type_and_a_path_in_words_are_enough(plain: Run, tmp_path: Path) -> None:
+    volcano(plain, cell_type="B cell", csv=str(tmp_path / "genes.csv"))
+    assert set(pd.read_csv(tmp_path / "genes.csv")["cells"]) == {"B cell"}
+    assert set(gene_table(plain, cell_type="B cell")["cells"]) == {"B cell"}
+
+
 def test_a_run_without_transcriptomes_has_no_volcano(family: Run) -> None:
     with pytest.raises(InputError, match="no transcriptomes"):
         volcano(family)

@@ -25,6 +25,14 @@ def test_any_column_of_few_values_can_be_shown(dosed: Run) -> None:
     assert {name: y.tolist() for name, y in lines.items()} == {k: [N / 3] * 2 for k in ("0", "1", "2")}
 
 
+def test_a_kind_whose_name_begins_with_a_line_is_in_the_legend(dosed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = np.arange(3.0), ["_unknown", "B cell"], np.ones((1, 3, 2))
+    monkeypatch.setattr("twin_viz.plots.shares._of_readouts", lambda scene: found)
+    legend = composition(dosed).axes[1].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["_unknown", "B cell"]
+
+
 def test_the_dead_do_not_count_but_where_death_is_asked_for(family: Run) -> None:
     numbers = composition(family).axes[1]
     total = sum(np.asarray(line.get_ydata(), dtype=float) for line in numbers.get_lines())

@@ -59,9 +59,9 @@ def _cells(run: Run, time: float, colors: Sequence[str], compartment: str | None
     for axis, values in zip("xyz", place.T, strict=True):
         table[f"{axis} (um)"] = values
     for color in colors:
-        values = column(cells, color, programs)[1]
+        chosen = column(cells, color, programs)[1]
         if color not in table:  # a column is there as the run holds it
-            table[color] = values.to_numpy()
+            table[color] = chosen.to_numpy()
     units = cells.uns["twin"].get("units", {})
     return table.rename(columns={name: _head(str(name), units) for name in cells.obs.columns if name != "time"})
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from twin_viz.plots.doses import dose_response
     from twin_viz.plots.embedding import umap
     from twin_viz.plots.genes import volcano
+    from twin_viz.plots.network import organs
     from twin_viz.plots.shares import composition
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "gene_table",
     "has_curves",
     "lineage",
+    "organs",
     "response",
     "response_figure",
     "response_plot",
@@ -43,6 +45,7 @@ _HOMES = {
     "gene_table": "twin_viz.plots.comparison",
     "has_curves": "twin_viz.plots.curves",
     "lineage": "twin_viz.plots.clones",
+    "organs": "twin_viz.plots.network",
     "response": "twin_viz.plots.curves",
     "response_figure": "twin_viz.plots.curves",
     "response_plot": "twin_viz.plots.curves",

@@ -197,9 +197,9 @@ def _draw_events(axes: Axes, events: pd.DataFrame, hour: float, tick: float) -> 
     edges = bars(hour, tick)
     born = events[events["event"] == BIRTH].drop_duplicates("parent")["time"]  # a division bears two
     died = events[events["event"].str.startswith(DEATH)]["time"]
-    for times, sign, color, name in ((born, 1, UP, "divisions"), (died, -1, DOWN, "deaths")):
+    for times, sign, color, name in ((born, 1, UP, "division"), (died, -1, DOWN, "death")):
         n = np.histogram(times.where(times <= 0, times - tick / 2), edges)[0]
-        axes.bar(edges[:-1], sign * n, np.diff(edges), align="edge", color=color, label=f"{len(times):,} {name}", lw=0)
+        axes.bar(edges[:-1], sign * n, np.diff(edges), align="edge", color=color, label=counted(len(times), name), lw=0)
     axes.axhline(0, color=palette.INK, lw=0.8)
     axes.set_xlim(0, edges[-1])
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")

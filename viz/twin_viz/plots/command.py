@@ -76,6 +76,13 @@ def plot(
     clones: Annotated[
         int | None, typer.Option(min=1, help=f"How many trees at most. Without it: 8. {_of('clones')}")
     ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="GraphML file: compartments and pools as nodes, 'flow' in mL/h at the edges. Without it: no flows. "
+            f"{_of('network')}"
+        ),
+    ] = None,
     compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
     replicate: Replicate = 0,
     branch: Branch = None,
@@ -94,6 +101,7 @@ def plot(
     composition          shares and numbers of cells over time, by a column
     spatial-correlation  how far likeness reaches: correlogram, Moran's I
     lineage              trees of clones, divisions and deaths, clone sizes
+    organs               compartments by what lives in them, and flows between
     """
     from pkgutil import resolve_name
 
@@ -117,6 +125,7 @@ def plot(
         "of": tuple(of or ()),
         "color": color,
         "clones": clones,
+        "network": network,
         "compartment": compartment,
         "replicate": replicate,
         "branch": branch,

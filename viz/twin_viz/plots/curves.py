@@ -136,7 +136,7 @@ def _notes(run: Run, compartment: str | None) -> list[str]:
         return told
     first, last = (int(np.nanmean(total[:, at])) for at in known[[0, -1]])
     size = counted(first) if first == last else f"{counted(first)} at the start, {last:,} at the end"
-    told.append("n: living cells of a type at the end" if "cell_type" in kinds else "")
+    told.append("living cells of a type at the end: n" if "cell_type" in kinds else "")
     return [f"{size} alive" + (" in a replicate" if many > 1 else ""), *told]
 
 
@@ -179,7 +179,7 @@ def _at_the_end(data: xr.Dataset) -> Float | None:
     n = _values(data, "n_cells", "cell_type")
     if n is None:
         return None
-    there = np.isfinite(n).all(axis=2)  # (replicate, time)
+    there = np.asarray(np.isfinite(n).all(axis=2))  # (replicate, time)
     last = np.flatnonzero(there.any(axis=0))
     return np.asarray(n[there[:, last[-1]], last[-1]].mean(axis=0)) if len(last) else None
 

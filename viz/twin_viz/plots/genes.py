@@ -46,7 +46,8 @@ def volcano(
     Parameters
     ----------
     time, versus, branch, point : see `twin_viz.plots.groups.groups_of`.
-    cell_type : a name, or several, a panel each; "each" alone: one for each type that has cells on both sides. Without any: all cells.
+    cell_type : a name, or several, a panel each; "each" alone: one for each type that has cells on both sides. Without
+        any: all cells.
     csv : file that the table is written to, too.
 
     Raises

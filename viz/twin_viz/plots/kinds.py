@@ -55,6 +55,11 @@ KINDS: Mapping[str, Kind] = {
         "twin_viz.plots.clones:lineage",
         (*PLACE, "time", "replicate", "color", "clones"),
     ),
+    "organs": Kind(
+        "compartments by what lives in them, and flows between",
+        "twin_viz.plots.network:organs",
+        ("branch", "point", "time", "replicate", "network"),
+    ),
 }
 MANY = ("volcano", "umap")  # kinds that take several types of cell
 

@@ -16,7 +16,7 @@ from twin_viz.page import DPI, EXTRAPOLATED, SMALL, TEXT, Page
 
 NOTE = SMALL - 1  # pt
 MARGIN = 0.012  # of the width
-SPARE = 0.93  # of the width between the margins: at other resolutions, and in other formats, letters are wider
+RESOLUTIONS = (72.0, 100.0, 150.0)  # dpi: letters fall on whole pixels, so a text is not equally long in all
 SHADE = "#f2f2f2"
 BELOW = 38.0  # pt from an axis to the legend under it: its ticks and its name stand between
 
@@ -89,11 +89,11 @@ def mark_extrapolated(axes: Axes, limit: float | None, end: float) -> None:
 
 def _fill(figure: Figure, text: Text, words: str) -> None:
     """Set a text, broken where its lines would leave the figure: between words, or in a word that is longer alone."""
-    most = figure.bbox.width * (1 - 2 * MARGIN) * SPARE
+    most = figure.get_figwidth() * (1 - 2 * MARGIN)  # inches
 
     def fits(line: str) -> bool:
         text.set_text(line)
-        return bool(text.get_window_extent().width <= most)
+        return all(text.get_window_extent(dpi=dpi).width <= most * dpi for dpi in RESOLUTIONS)
 
     lines = [""]
     for word in words.split(" "):
