@@ -51,12 +51,7 @@ def spatial_correlation(
     """
     scene = scene_of(run, compartment, branch, point)
     hour = scene.hour(time)
-    found = scene.living(hour)
-    if replicate not in found:
-        raise InputError(
-            f"no cells of replicate {replicate} were kept at {hour:g} h; there are {', '.join(map(str, found))}"
-        )
-    cells = found[replicate]
+    cells = scene.living_in(replicate, hour)
     programs = run.scenario.get("observe", {}).get("programs", {})
     names = list(names_of(of)) or _observed(run, cells)
     if len(names) > MOST_VALUES:

@@ -88,12 +88,7 @@ def umap(
         raise MissingExtraError("a UMAP", "eval")
     scene = scene_of(run, compartment, branch, point)
     hour = scene.hour(time)
-    found = scene.living(hour)
-    if replicate not in found:
-        raise InputError(
-            f"no cells of replicate {replicate} were kept at {hour:g} h; there are {', '.join(map(str, found))}"
-        )
-    cells = found[replicate]
+    cells = scene.living_in(replicate, hour)
     real = measured_cells(
         run, scene.compartment, hour, Path(measured) if measured is not None else None, where or {}, type_column
     )

@@ -12,7 +12,7 @@ from twin.results import Run
 from twin.scenario.futures import TRUNK
 from twin.units import quantity
 from twin_viz.page import EXTRAPOLATED
-from twin_viz.source import measured_until
+from twin_viz.source import assay_end, measured_until
 
 Point = Mapping[str, Any] | None
 SAME = 1e-6  # h; two spellings of one time
@@ -88,23 +88,31 @@ class Scene:
             raise InputError(f"no cell lives in {self.compartment} at {hour:g} h: choose another time with --time")
         return found
 
+    def living_in(self, replicate: int, hour: float) -> AnnData:
+        """Return the living cells of one replicate at a kept time.
+
+        Raises
+        ------
+        InputError
+            If none of that replicate were kept then, or there is no cell in any.
+        """
+        found = self.living(hour)
+        if replicate not in found:
+            raise InputError(
+                f"no cells of replicate {replicate} were kept at {hour:g} h; there are {', '.join(map(str, found))}"
+            )
+        return found[replicate]
+
     def measured_until(self) -> float | None:
         """Return the time (h) up to which the assay reaches, after the first exposure; None where not known.
 
         What the cells know of their exposure is asked first: of a branch, the trunk's own timeline says nothing.
         """
-        last = self.run.attrs.get("last_measured_time_h")
-        if not last:
-            return None
         for i in self.replicates:
             times = self.run.times(i)
-            if not len(times):
-                continue
-            obs = self.run.cells(float(times[-1]), i, self.compartment, lazy=True).obs
-            since = [float(obs[c].max()) for c in obs.columns if c.startswith("time_since_") and obs[c].notna().any()]
-            if since:
-                return float(times[-1]) - max(since) + float(last)
-            break
+            if len(times):
+                last = float(times[-1])
+                return assay_end(self.run, self.run.cells(last, i, self.compartment, lazy=True), last)
         return measured_until(self.run)
 
     def extrapolated(self, hour: float) -> str:
