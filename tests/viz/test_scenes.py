@@ -21,7 +21,7 @@ from twin_viz.film import frames
 from twin_viz.graphics import graphics
 from twin_viz.links import links_of
 from twin_viz.page import Painter, compose, picture
-from twin_viz.tissue import View, read_view
+from twin_viz.tissue import View, clone_names, read_view
 
 from tests.viz.fake_run import BOX, FakeRun, rise
 from twin.errors import InputError
@@ -233,6 +233,8 @@ def test_a_clone_has_the_colour_of_its_founder() -> None:
     values = view.tissues[0].value
     assert len(view.coloring.categories) == 10
     np.testing.assert_array_equal(values[:10], values[10:])  # daughters of the first ten
+    cells = FakeRun(20).cells()
+    assert clone_names(FakeRun(20).lineage(), cells)[::10] == ["of cell 0", "of cell 0"]
 
 
 def test_close_is_around_the_cells() -> None:

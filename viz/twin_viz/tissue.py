@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from anndata import AnnData
 from numpy.typing import NDArray
@@ -149,7 +150,7 @@ def read_view(
         cells = panel.run.cells(panel.hour, replicate=replicate, compartment=name)
         if color == CLONE and CLONE not in cells.obs:
             lineage = panel.run.lineage(replicate, name)
-            cells.obs[CLONE] = [f"of cell {i}" for i in founders_of(lineage, cells.obs["id"])]
+            cells.obs[CLONE] = clone_names(lineage, cells)
         columns[i] = column(cells, color, programs)
         limit = assay_end(panel.run, cells, panel.hour)
         seen.append(_Seen.of(cells, limit is not None and panel.hour > limit + 1e-6))
@@ -181,6 +182,11 @@ def read_view(
             raise InputError("field: a block is of one future; beside several show it as slice, iso or volume")
         return replace(view, field=read_field(run, field, name, replicate, hours[-1], cells))
     return _with_cloud(view, panels, style, field, replicate)
+
+
+def clone_names(lineage: pd.DataFrame, cells: AnnData) -> list[str]:
+    """Return what the clone of each cell is called, (cell,): by its founder."""
+    return [f"of cell {founder}" for founder in founders_of(lineage, cells.obs["id"])]
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ import pandas as pd
 from anndata import AnnData
 from numpy.typing import NDArray
 
-from twin.analysis.lineage import founders_of
 from twin.errors import InputError
 from twin.units import quantity
 from twin_viz.camera import Float
 from twin_viz.coloring import DEATH, PHASE, column
 from twin_viz.source import Run, assay_end, kept_time
-from twin_viz.tissue import CLONE, read_view
+from twin_viz.tissue import CLONE, clone_names, read_view
 
 CELL_TYPE = "cell_type"
 # Columns that say nothing on a picture: names, clocks, what processes keep for themselves. Asking brings them.
@@ -103,7 +102,7 @@ def read_course(
     for time in times:
         cells = run.cells(time, replicate, compartment)
         if lineage is not None and CLONE not in cells.obs:
-            cells.obs[CLONE] = [f"of cell {i}" for i in founders_of(lineage, cells.obs["id"])]
+            cells.obs[CLONE] = clone_names(lineage, cells)
         read.append(_moment(cells, time, asked, programs))
     moments = tuple(read)
     seen = [m for m in moments if len(m.ids)]
