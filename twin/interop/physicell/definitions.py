@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from math import pi
 from typing import Any
 
-from twin.interop.physicell.report import Report
 from twin.interop.physicell.settings import Node
+from twin.interop.report import Report
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.rules_file import behaviour_text
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from twin.interop.physicell.definitions import CellType, Definition
-from twin.interop.physicell.report import Report
 from twin.interop.physicell.settings import Node
+from twin.interop.report import Report
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,13 @@
 """A PhysiCell project becomes a scenario: settings XML, rules and cells."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedSeq
-
 from twin.errors import InputError
+from twin.interop.imported import Imported
 from twin.interop.physicell.definitions import CellType, cell_type_of, definitions_of
 from twin.interop.physicell.lifecycle import cycle_of, deaths_of
-from twin.interop.physicell.report import Report
 from twin.interop.physicell.settings import Node, read_settings
 from twin.interop.physicell.space import (
     TRACKED,
@@ -23,6 +18,7 @@ from twin.interop.physicell.space import (
     settled_of,
 )
 from twin.interop.physicell.tables import cells_of, rules_of, usable_rules
+from twin.interop.report import Report
 from twin.scenario.rules_file import lines_of
 from twin.scenario.signals import entry as signal_entry
 from twin.units import quantity
@@ -30,25 +26,6 @@ from twin.units import quantity
 SETTINGS = "PhysiCell_settings.xml"
 INTERACTIONS = ("phagocytose ", "attack ", "fuse to ", "transform to ", "damage ", "cell attachment")
 IN_DEATH = ("apoptosis_time", "necrosis_time", "rupture")  # settings of `death`; what else there is of it is `volume`'s
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What an import made.
-
-    document : the scenario. files : the files beside it, by name. report : what became of the project.
-    """
-
-    document: Mapping[str, Any]
-    files: Mapping[str, str]
-    report: Report
-
-    def yaml(self) -> str:
-        """Return the scenario as the text of its file."""
-        writer, out = YAML(), StringIO()
-        writer.default_flow_style = False
-        writer.dump(_short_lists(self.document), out)
-        return f"# From the PhysiCell project {self.report.project}, by twin import physicell.\n{out.getvalue()}"
 
 
 def import_project(project: Path, stem: str) -> Imported:
@@ -66,7 +43,7 @@ def import_project(project: Path, stem: str) -> Imported:
     """
     settings, folder = _settings_of(project)
     root = read_settings(settings)
-    report = Report(folder.name)
+    report = Report(folder.name, "PhysiCell")
     domain = read_domain(root, report)
     times = read_times(root, report)
     substances = read_substances(root, domain, report)
@@ -120,18 +97,6 @@ def import_project(project: Path, stem: str) -> Imported:
     for node in root.unread():
         report.left_out(node.path, "nothing here has a counterpart")
     return Imported(document, files, report)
-
-
-def _short_lists(value: Any) -> Any:
-    """Return a document whose lists of plain values are written on one line."""
-    if isinstance(value, Mapping):
-        return {key: _short_lists(below) for key, below in value.items()}
-    if isinstance(value, list):
-        row = CommentedSeq(_short_lists(below) for below in value)
-        if not any(isinstance(below, Mapping | list) for below in value):
-            row.fa.set_flow_style()
-        return row
-    return value
 
 
 def _settings_of(project: Path) -> tuple[Path, Path]:

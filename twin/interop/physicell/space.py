@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import ceil, log, pi
 from typing import Any
 
-from twin.interop.physicell.report import Report
 from twin.interop.physicell.settings import Node
+from twin.interop.report import Report
 from twin.units import quantity
 
 OXYGEN_SOLUBILITY = "1.34 uM/mmHg"  # 0.003 mL O2 per dL plasma and mmHg at 37 °C; West, Respiratory Physiology, ch. 6

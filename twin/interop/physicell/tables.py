@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from twin.errors import InputError
 from twin.interop.physicell.definitions import CellType, our_name
-from twin.interop.physicell.report import Report
 from twin.interop.physicell.settings import Node
 from twin.interop.physicell.space import Domain
+from twin.interop.report import Report
 from twin.scenario.behaviours import DEFAULT
 from twin.scenario.rules import rule_faults
 from twin.scenario.rules_file import COLUMNS, lines_of

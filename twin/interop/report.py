@@ -21,9 +21,10 @@ class Entry:
 
 @dataclass
 class Report:
-    """The account of one import."""
+    """The account of one import. origin : whose project it is, like PhysiCell."""
 
     project: str
+    origin: str
     entries: list[Entry] = field(default_factory=list)
 
     def carried(self, what: str, how: str) -> None:
@@ -45,7 +46,7 @@ class Report:
     def text(self) -> str:
         """Return the account as a table for each state, in Markdown."""
         counts = ", ".join(f"{len(self.of(state))} {state}" for state in STATES)
-        parts = [f"# {self.project}\n\nFrom PhysiCell to twin: {counts}."]
+        parts = [f"# {self.project}\n\nFrom {self.origin} to twin: {counts}."]
         for state in STATES:
             rows = "\n".join(f"| {_cell(e.what)} | {_cell(e.how)} |" for e in self.of(state))
             if rows:
