@@ -1,0 +1,1 @@
+"""Shapes that tissues have, and cells put into them and onto their surfaces."""
