@@ -11,6 +11,7 @@ FLOORS = {
     "twin.errors": 1,
     "twin.units": 2,
     "twin.kernels": 2,
+    "twin.anatomy": 3,
     "twin.data": 2,
     "twin.scenario": 3,
     "twin.state": 3,

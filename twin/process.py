@@ -8,6 +8,9 @@ applies:
   or multiply (modifiers), so that their order does not matter;
 * `Set`: a new value; one process at most sets a port, checked at load;
 * `Structure`: births, deaths, changes of type, applied at the end of the tick in the order of ids.
+
+Beside these stand `Keep`, a new value of what it keeps of the whole trajectory (`twin.state.stores.Store`), and, of a
+process that steps all compartments together (`BodyProcess`), `At` and `Move`.
 """
 
 from abc import ABC, abstractmethod
@@ -16,6 +19,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Literal
 
+import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -29,6 +33,8 @@ from twin.scenario.schema import Scenario
 from twin.state.cells import Column
 from twin.state.expression import Expression
 from twin.state.fields import Grid, Substances
+from twin.state.stores import Store
+from twin.state.variation import ALIKE, Drawn
 from twin.units import PositiveHours
 
 Float = NDArray[np.float64]
@@ -42,11 +48,11 @@ class Phase(IntEnum):
     TIMELINE = 0  # what the experimenter does
     SOURCES = 1  # what cells give to and take from their surroundings
     FIELDS = 2
-    EXPOSURE = 3  # what the cells notice of it
-    TRANSITION = 4  # the cell world model
-    PHENOTYPE = 5  # cycle, death, rules
-    MECHANICS = 6
-    TRANSPORT = 7  # between compartments
+    TRANSPORT = 3  # between compartments: what cells notice of a field is what the blood has left of it
+    EXPOSURE = 4  # what the cells notice of it
+    TRANSITION = 5  # the cell world model
+    PHENOTYPE = 6  # cycle, death, rules
+    MECHANICS = 7
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,44 @@ class Structure:
     to_type: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
 
 
-Update = Add | Rate | Set | Structure
+@dataclass(frozen=True)
+class Keep:
+    """Give a store of this process a new value (its full shape)."""
+
+    store: str
+    value: Float
+
+
+Update = Add | Rate | Set | Structure | Keep
+
+
+@dataclass(frozen=True)
+class At:
+    """What a process of the whole body gives for one compartment."""
+
+    compartment: str
+    update: Update
+
+
+@dataclass(frozen=True)
+class Move:
+    """Living cells leave for another compartment, at the end of the tick; who dies or divides in it stays.
+
+    A cell takes all that it is with it but whom it touches.
+
+    rows : (event,) rows of the source.
+    position : (event, 3) µm in the target; None: anywhere in it.
+    tally : a store, and the place in it (of the flattened values) that counts those who really go.
+    """
+
+    source: str
+    rows: NDArray[np.intp]
+    target: str
+    position: Float | None = None
+    tally: tuple[str, int] | None = None
+
+
+BodyUpdate = At | Move | Keep
 
 
 class ProcessConfig(BaseModel):
@@ -176,6 +219,11 @@ class View:
     context : (type,) index of each cell type among the model's contexts.
     crew : threads for work that falls into pieces; no result may depend on how many there are.
     released : places in the timeline of the events whose condition (`when`) lets them happen now.
+    stores : what processes keep of the whole trajectory, by name.
+    groups : the compartment's tree of groups; `group` of a cell names a node.
+    well_mixed : whether the compartment is a pool without places.
+    replicate : which one this trajectory is.
+    drawn : what its donors, batch and operator are like.
     """
 
     compartment: str
@@ -197,6 +245,11 @@ class View:
     behaviours: Behaviours = NO_BEHAVIOURS
     crew: Crew = ALONE
     released: frozenset[int] = frozenset()
+    stores: Mapping[str, Float] = field(default_factory=dict)
+    groups: "nx.DiGraph[int]" = field(default_factory=nx.DiGraph)
+    well_mixed: bool = False
+    replicate: int = 0
+    drawn: Drawn = ALIKE
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a port's array by its name; a rate is the join of all contributions."""
@@ -219,6 +272,11 @@ class View:
         """Edge of a voxel, µm."""
         return self.grid.spacing
 
+    def genes_of(self, names: Iterable[str]) -> list[int] | None:
+        """Return the places of genes on the axis of this compartment's model; None where it lacks one of them."""
+        wanted, axis = tuple(names), self.model.genes
+        return [axis.index(name) for name in wanted] if all(name in axis for name in wanted) else None
+
     def condition(self, rows: NDArray[np.intp] | None = None) -> Condition:
         """Return what cells (all, or some rows) are and what is done to them, as the world model asks it."""
         whole = Condition(
@@ -229,6 +287,7 @@ class View:
             time_since=self.arrays["time_since"],
             ec50_factor=self.arrays["ec50_factor"],
             clamp=self.clamp if self.clamp.nnz else None,
+            **self.drawn.of_cells(self.arrays["donor"], self.arrays["cell_type"]),
         )
         return whole if rows is None else whole.rows(rows)
 
@@ -262,7 +321,9 @@ class Process(ABC):
     delayed : those of `reads` that may be as the last tick left them: they put nobody in order. So two mechanisms that
         feed each other are no circle, but one of them is a tick late.
     columns : per-cell columns that the process brings into the state.
+    stores : what it keeps of the whole trajectory.
     phase : when in a tick it runs.
+    in_pools : whether it steps well-mixed pools too, whose cells have no places.
     acts_on : behaviours that it carries out, as patterns of the dictionary ("{substance} uptake"); a scenario that
         gives or rules one which no process carries out is refused.
     interval : h between its steps; None: every tick. The scenario may set it (`ProcessConfig.interval`).
@@ -276,6 +337,8 @@ class Process(ABC):
     sets: ClassVar[tuple[Port, ...]] = ()
     delayed: ClassVar[tuple[Port, ...]] = ()
     columns: ClassVar[tuple[Column, ...]] = ()
+    stores: ClassVar[tuple[Store, ...]] = ()
+    in_pools: ClassVar[bool] = True
     acts_on: ClassVar[tuple[str, ...]] = ()
     phase: ClassVar[Phase]
     interval: float | None = None
@@ -306,10 +369,15 @@ class Process(ABC):
         return ()
 
     @classmethod
+    def stores_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Store, ...]:
+        """Return stores that it keeps in this scenario, beside `stores` (one a drug, say)."""
+        return ()
+
+    @classmethod
     def made_for(cls, config: ProcessConfig, scenario: Scenario) -> "Process":
-        """Return the process of a scenario, whose `reads`, `writes`, `sets` and `columns` are all of them."""
+        """Return the process of a scenario, whose `reads`, `writes`, `sets`, `columns` and `stores` are all of them."""
         process = cls(config)
-        for kind in ("reads", "writes", "sets", "columns"):
+        for kind in ("reads", "writes", "sets", "columns", "stores"):
             more = getattr(cls, f"{kind}_for")(config, scenario)
             setattr(process, kind, tuple(dict.fromkeys((*getattr(cls, kind), *more))))
         return process
@@ -326,3 +394,16 @@ class Process(ABC):
     @abstractmethod
     def step(self, view: View, dt: float) -> Iterable[Update]:
         """Return the updates of the next `dt` hours."""
+
+
+class BodyProcess(Process):
+    """A mechanism between compartments, or of the whole body: it steps all of them together."""
+
+    def step(self, view: View, dt: float) -> Iterable[Update]:
+        """Return what it changes in a body of one compartment."""
+        given = self.step_body({view.compartment: view}, dt)
+        return [update.update if isinstance(update, At) else update for update in given if not isinstance(update, Move)]
+
+    @abstractmethod
+    def step_body(self, views: Mapping[str, View], dt: float) -> Iterable[BodyUpdate]:
+        """Return the updates of the next `dt` hours; `views` are the compartments, in the scenario's order."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from math import isfinite
 from tokenize import TokenError
 from typing import Annotated, Any, Literal
@@ -145,9 +146,15 @@ Position = Annotated[float, *_kind("micrometer", "a place", "0 um", signed=True)
 Diffusivity = Annotated[float, *_kind("micrometer ** 2 / hour", "a diffusivity", "30 um^2/s")]
 Speed = Annotated[float, *_kind("micrometer / hour", "a speed", "10 um/min")]
 PerHour = Annotated[float, *_kind("1 / hour", "a rate", "0.1 /h")]
+Volume = Annotated[float, *_kind("micrometer ** 3", "a volume", "5 L", zero=False)]
+CellDensity = Annotated[float, *_kind("1 / micrometer ** 3", "a density of cells", "1e5 /mm^3", zero=False)]
+SheetDensity = Annotated[float, *_kind("1 / micrometer ** 2", "a density in a sheet", "2000 /mm^2", zero=False)]
 Clearance = Annotated[float, *_kind("micrometer ** 3 / hour", "a clearance", "1e4 um^3/h")]
+Flow = Annotated[float, *_kind("micrometer ** 3 / hour", "a flow", "90 L/h")]
 SecretionRate = Annotated[float, *_kind("attomole / hour", "a secretion rate", "5000 molecules/h")]
 MolarMass = Annotated[float, *_kind("gram / mole", "a molar mass", "20 kDa", zero=False)]
+Weight = Annotated[float, *_kind("kilogram", "a weight", "70 kg", zero=False)]
+Surface = Annotated[float, *_kind("meter ** 2", "a body surface", "1.8 m^2", zero=False)]
 Solubility = Annotated[float, *_kind("nanomolar / mmHg", "a solubility", "1.3 uM/mmHg", zero=False)]
 SpecificActivity = Annotated[
     float, *_kind("activity_unit / milligram", "a specific activity", "2.5e8 U/mg", zero=False)
@@ -239,4 +246,141 @@ ConcentrationText = Annotated[
     Concentration,
     BeforeValidator(concentration),
     WithJsonSchema({"type": "string", "examples": ["100 U/mL", "10 ng/mL", "1 nM"]}),
+]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A volume (µm³) or a flow (µm³/h) of a body as a user wrote it: of the whole of it, or a kg."""
+
+    value: float
+    per_kg: bool
+    text: str
+
+    def of(self, weight: float | None) -> float:
+        """Return it for a body of a weight (kg).
+
+        Raises
+        ------
+        ValueError
+            If it is a kg's, and the weight is not known.
+        """
+        if not self.per_kg:
+            return self.value
+        if weight is None:
+            raise ValueError(f"{self.text!r} needs the weight of the body: add subject: {{body_weight: 70 kg}}")
+        return round12(self.value * weight)
+
+
+def _scaled(unit: str, what: str, example: str) -> Any:
+    def check(value: object) -> Scaled:
+        if isinstance(value, Scaled):
+            return value
+        parsed = _parse(value, what, example)
+        for per_kg, target in ((False, unit), (True, f"{unit} / kilogram")):
+            wanted = _registry().parse_units(target)
+            if parsed.is_compatible_with(wanted):
+                number = round12(float(parsed.to(wanted).magnitude))
+                if number <= 0:
+                    raise ValueError(f"{value} is below what is possible: {what} is > 0")
+                return Scaled(number, per_kg, str(value))
+        raise ValueError(f"{value!r} is not {what}: write a number and a unit, like {example!r}")
+
+    return BeforeValidator(check), WithJsonSchema({"type": "string", "examples": [example]})
+
+
+BodyVolume = Annotated[Scaled, *_scaled("micrometer ** 3", "a volume of a body", "0.8 L/kg")]
+BodyFlow = Annotated[Scaled, *_scaled("micrometer ** 3 / hour", "a clearance of a body", "15 L/h")]
+
+
+@dataclass(frozen=True)
+class Dose:
+    """What is given of a drug, as a user wrote it.
+
+    value : in mg, nmol or U, by `kind`; of the whole body, a kg or a m² of it, by `per`.
+    """
+
+    value: float
+    kind: Literal["mass", "molar", "activity"]
+    per: Literal["body", "kg", "m^2"]
+    text: str
+
+    def to_nanomoles(
+        self,
+        molar_mass: float,
+        specific_activity: float | None,
+        weight: float | None,
+        surface: float | None,
+        name: str = "the drug",
+    ) -> float:
+        """Return the dose in nmol.
+
+        Parameters
+        ----------
+        molar_mass : g/mol. specific_activity : U/mg. weight : kg. surface : m². None: not known.
+        name : for the message.
+
+        Raises
+        ------
+        ValueError
+            If what the conversion needs is not known.
+        """
+        amount = self.value
+        if self.per == "kg":
+            if weight is None:
+                raise ValueError(f"{self.text!r} needs the weight of the body: add subject: {{body_weight: 70 kg}}")
+            amount *= weight
+        elif self.per == "m^2":
+            if surface is None:
+                raise ValueError(
+                    f"{self.text!r} needs the surface of the body: add body_surface, like '1.8 m^2', to subject"
+                )
+            amount *= surface
+        if self.kind == "activity":
+            if specific_activity is None:
+                raise ValueError(
+                    f"{self.text!r} needs the specific activity of {name}: add specific_activity, like '2.7e8 U/mg'"
+                )
+            amount /= specific_activity
+        return round12(amount if self.kind == "molar" else amount / molar_mass * 1e6)
+
+
+_DOSES: tuple[tuple[Literal["mass", "molar", "activity"], str], ...] = (
+    ("mass", "milligram"),
+    ("molar", "nanomole"),
+    ("activity", "activity_unit"),
+)
+_BODIES: tuple[tuple[Literal["body", "kg", "m^2"], str], ...] = (
+    ("body", ""),
+    ("kg", " / kilogram"),
+    ("m^2", " / meter ** 2"),
+)
+_PER_KG = re.compile(r"/\s*(?:kg|kilogram)\b")  # mg/kg is a pure number: a % is not meant
+
+
+def dose(text: object) -> Dose:
+    """Parse an amount of drug: "40 mg", "12 MU", "3 umol", and the same per kg or m² of body ("0.5 mg/kg").
+
+    Raises
+    ------
+    ValueError
+        If it is a bare number, not above 0, or no such amount.
+    """
+    if isinstance(text, Dose):
+        return text
+    parsed = _parse(text, "a dose of a drug", "0.5 mg/kg")
+    for (kind, unit), (per, of) in product(_DOSES, _BODIES):
+        target = _registry().parse_units(unit + of)
+        if parsed.is_compatible_with(target) and (target.dimensionless is False or _PER_KG.search(str(text))):
+            value = round12(float(parsed.to(target).magnitude))
+            if value <= 0:
+                raise ValueError(f"{text} is no dose: it has to be above 0")
+            return Dose(value, kind, per, str(text))
+    raise ValueError(f"{text!r} is not a dose of a drug: write a number and a unit, like '40 mg' or '0.5 mg/kg'")
+
+
+DoseText = Annotated[
+    Dose,
+    BeforeValidator(dose),
+    WithJsonSchema({"type": "string", "examples": ["40 mg", "0.5 mg/kg", "75 mg/m^2", "12 MIU"]}),
 ]

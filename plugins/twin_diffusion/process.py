@@ -122,7 +122,7 @@ class Diffusion(Process):
             dt,
             view.spacing,
             view["sink"],
-            walls=substances.walls,
+            walls=None if view.well_mixed else substances.walls,  # a pool has none
             source=view["source"],
             tolerance=self.config.tolerance,
             quasi_steady=wanted,

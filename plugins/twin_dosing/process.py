@@ -79,7 +79,7 @@ class Dosing(Process):
         """Return which events can never happen or name what is not there."""
         faults = []
         for i, event in enumerate(scenario.timeline):
-            found = [*_time_faults(event, scenario), *_name_faults(event, scenario, model)]
+            found = [*time_faults(event, scenario), *_name_faults(event, scenario, model)]
             faults += [f"timeline[{i}]{fault}" for fault in found]
         return faults
 
@@ -104,7 +104,8 @@ class Dosing(Process):
                     concentration[view.substances.index(name)] = 0.0
                 case KnockOut():
                     hit = _chosen(view, index, event.cell_types, event.fraction)
-                    clamp = clamp_gene(clamp, hit, view.model.genes.index(event.gene), event.residual)
+                    for gene in view.genes_of([event.gene]) or ():  # of another world model it may not be there
+                        clamp = clamp_gene(clamp, hit, gene, event.residual)
                 case RemoveCells():
                     hit = _chosen(view, index, event.cell_types, event.fraction)
                     removed[hit if event.place is None else hit[_inside(view, hit, event.place)]] = True
@@ -123,7 +124,7 @@ def due_events(view: View) -> Iterator[tuple[int, Event]]:
     scenario = view.scenario
     for index, event in enumerate(scenario.timeline):
         here = event.compartment is None or event.compartment == view.compartment
-        if here and is_due(event, index, view.tick, scenario.tick, scenario.n_ticks, view.released):
+        if here and is_due(event, index, view.tick - view.drawn.delay, scenario.tick, scenario.n_ticks, view.released):
             yield index, event
 
 
@@ -165,10 +166,11 @@ def _inside(view: View, rows: NDArray[np.intp], place: Region) -> NDArray[np.boo
 
 
 def _nanomolar(view: View, event: AddSubstance) -> float:
-    return view.scenario.substances[event.substance].nanomolar(event.dose, event.substance)
+    """Return what is really added, with the operator's error."""
+    return view.drawn.dose * view.scenario.substances[event.substance].nanomolar(event.dose, event.substance)
 
 
-def _time_faults(event: Event, scenario: Scenario) -> list[str]:
+def time_faults(event: Event, scenario: Scenario) -> list[str]:
     """Return what is wrong with an event's times; each begins with the key below the event."""
     try:
         ticks = event_ticks(event, scenario.tick, scenario.n_ticks)

@@ -180,7 +180,10 @@ class Heredity(Process):
         stored = view.clamp.tocoo()
         factor = {(int(i), int(j)): float(v) for i, j, v in zip(stored.row, stored.col, stored.data, strict=True)}
         for rows, gene, residual in new:
-            column = view.model.genes.index(gene)
+            columns = view.genes_of([gene])
+            if columns is None:  # cells of another world model, which do not have it
+                continue
+            (column,) = columns
             for row in np.flatnonzero(rows).tolist():
                 factor[row, column] = factor.get((row, column), 1.0) * residual
         places = np.array(list(factor), dtype=np.intp).reshape(-1, 2)

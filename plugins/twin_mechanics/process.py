@@ -83,6 +83,7 @@ class Mechanics(Process):
         RESPONSE,
     )
     phase: ClassVar[Phase] = Phase.MECHANICS
+    in_pools: ClassVar[bool] = False
 
     @classmethod
     def reads_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:

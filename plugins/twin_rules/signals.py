@@ -134,7 +134,9 @@ def _steepness(view: View, name: str, rows: NDArray[np.intp]) -> Float:
 
 def _genes(view: View, genes: Sequence[str], rows: NDArray[np.intp], *, counts: bool) -> Float:
     """Return genes of some cells, (row, gene), per 10,000: what the model expects, or what they hold."""
-    columns = [view.model.genes.index(gene) for gene in genes]
+    columns = view.genes_of(genes)
+    if columns is None:  # cells of another world model, which do not have them
+        return np.zeros((len(rows), len(genes)))
     if not counts:
         return cell_rates(view, columns, rows) if len(rows) else np.zeros((0, len(genes)))
     held = np.zeros((view.n_cells, len(genes)))

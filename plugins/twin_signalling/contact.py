@@ -33,9 +33,8 @@ from twin.process import (
 )
 from twin.scenario import signalling
 from twin.scenario.schema import Scenario
-from twin.scenario.signalling import present
 from twin.state.cells import Column
-from twin_signalling.receptors import competence_of, receptor_faults
+from twin_signalling.receptors import competence_of, receptor_faults, there
 
 Float = NDArray[np.float64]
 
@@ -130,11 +129,12 @@ def contact_signal(view: View, signal: signalling.ContactSignal) -> Float:
     shown = np.zeros(view.n_cells)
     mine = view["alive"] & view.type_is(signal.by or view.names["cell_type"])
     rows = np.flatnonzero(mine)
-    if len(rows):
-        rate = cell_rates(view, [view.model.genes.index(gene) for gene in signal.genes], rows).min(axis=1)
+    genes = view.genes_of(signal.genes)
+    if len(rows) and genes is not None:
+        rate = cell_rates(view, genes, rows).min(axis=1)
         shown[rows] = rate if signal.half_rate is None else hill(rate, signal.half_rate)
     weights = view.contacts
     if signal.weigh == "area":
         weights = contact_areas(view["position"], view["radius"], view.contacts)
-    competence = competence_of(view, signal, present(signal.written or (), view.model.genes))
+    competence = competence_of(view, signal, there(signal.written or (), view.model.genes))
     return np.asarray(competence * (weights @ shown), dtype=np.float64)

@@ -26,6 +26,7 @@ from twin.process import (
     Update,
     View,
 )
+from twin.scenario.intracellular import dose_of, doses_of
 from twin.scenario.schema import Scenario
 from twin.scenario.signalling import Reception
 from twin_signalling.receptors import competence_of, competition, reception_faults, receptors_of
@@ -37,7 +38,8 @@ class Exposure(Process):
     """Dose at the receptor = local concentration × receptor competence, and the time since it began.
 
     The concentration is interpolated between voxel centres (trilinear); competing antagonists divide it by
-    1 + Σ b/K_B (Gaddum, Schild). Several substances and contact signals that act as one perturbation add up. An
+    1 + Σ b/K_B (Gaddum, Schild). Several substances, contact signals and intracellular models that act as one
+    perturbation add up. An
     `ec50` in the scenario scales a substance's dose by (the model's EC50 / this one): its half effect then lies at
     the scenario's EC50 for every cell, whatever the cell's own sensitivity, and the trained dose scales along. Once
     exposure has begun the time goes on, also when the substance is gone again.
@@ -63,8 +65,9 @@ class Exposure(Process):
 
     @classmethod
     def reads_for(cls, config: ProcessConfig, scenario: Scenario) -> tuple[Port, ...]:
-        """Return the columns of the contact signals that are felt."""
-        return tuple(Port(s.column, ("cell",), "1") for s in scenario.signalling.contact if s.perturbation is not None)
+        """Return the columns of the contact signals that are felt, and the doses that intracellular models give."""
+        touched = (Port(s.column, ("cell",), "1") for s in scenario.signalling.contact if s.perturbation is not None)
+        return (*touched, *(Port(dose_of(name), ("cell",), "nM") for name in doses_of(scenario)))
 
     @classmethod
     def check(cls, config: ProcessConfig, scenario: Scenario, model: WorldModel) -> list[str]:
@@ -114,7 +117,7 @@ class Exposure(Process):
         perturbations = {p.name: p for p in view.model.perturbations}
         felt: set[str] = set()
         for reception in view.scenario.signalling.reception:
-            if reception.perturbation is None:
+            if reception.perturbation is None or reception.perturbation not in columns:  # of another world model
                 continue
             if reception.perturbation not in felt:
                 dose[:, columns[reception.perturbation]] = 0.0
@@ -126,7 +129,7 @@ class Exposure(Process):
             shift = competition(view, reception, view["position"])
             dose[:, columns[reception.perturbation]] += potency * local / shift * competence
         for signal in view.scenario.signalling.contact:
-            if signal.perturbation is None or signal.dose is None:
+            if signal.perturbation is None or signal.dose is None or signal.perturbation not in columns:
                 continue
             if signal.perturbation not in felt:
                 dose[:, columns[signal.perturbation]] = 0.0
@@ -134,6 +137,13 @@ class Exposure(Process):
             dose[:, columns[signal.perturbation]] += view[signal.column] * to_nanomolar(
                 signal.perturbation, signal.dose
             )
+        for name in doses_of(view.scenario):
+            if name not in columns:
+                continue
+            if name not in felt:
+                dose[:, columns[name]] = 0.0
+            felt.add(name)
+            dose[:, columns[name]] += view[dose_of(name)]
         for name in sorted(felt):
             column = columns[name]
             begins = dose[:, column] > BEGINS_AT * perturbations[name].ec50 * view["ec50_factor"]

@@ -1,5 +1,7 @@
 """Which cells can receive a signal, and what competes for their receptors."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from twin.scenario.signalling import Antagonist, Complexes, Received, Reception,
 Float = NDArray[np.float64]
 
 
-def competence_of(view: View, received: Received, complexes: Complexes) -> Float:
+def competence_of(view: View, received: Received, complexes: Complexes | None) -> Float:
     """Return each cell's receptor competence in [0, 1], (cell,); 0 for the dead.
 
     Rates are read, not raw counts (both subunits are seldom counted in one cell that has the
@@ -23,26 +25,33 @@ def competence_of(view: View, received: Received, complexes: Complexes) -> Float
     the cell's own clamp factor of the scarcest subunit. Of several receptors the best counts. `competence` of the
     scenario stands in for a type's 0 or 1; the clamp of a cell still acts on it.
 
-    complexes : the receptors, any of which will do, on the model's genes; () where every cell receives it.
+    complexes : the receptors, any of which will do, on the model's genes; () where every cell receives it, None where
+        the compartment's model has none of them.
     """
     code = view["cell_type"]
-    gated = np.zeros((view.n_cells, max(len(complexes), 1)))  # (cell, receptor)
+    gated = np.zeros((view.n_cells, max(len(complexes or ()), 1)))  # (cell, receptor)
     free = np.ones_like(gated)
     for i, whole in enumerate(complexes or ((),)):
         genes = [view.model.genes.index(gene) for gene in whole]
         factors = clamp_factors(view, genes)
         gated[:, i] = gate_receptor(type_rates(view, genes), factors, code, received.detection) if genes else 1.0
         free[:, i] = np.clip(factors, 0.0, 1.0).min(axis=1, initial=1.0)
-    competence = gated.max(axis=1)
+    competence = gated.max(axis=1) if complexes is not None else np.zeros(view.n_cells)
     for name, value in received.competence.items():
         mine = view.type_is([name])
         competence[mine] = value * free[mine].max(axis=1)
     return np.where(view["alive"], competence, 0.0)
 
 
-def receptors_of(view: View, reception: Reception) -> Complexes:
-    """Return the receptors of a reception that the model has the genes of."""
-    return present(view.scenario.complexes(reception), view.model.genes)
+def receptors_of(view: View, reception: Reception) -> Complexes | None:
+    """Return the receptors of a reception that the compartment's model has the genes of, as `there`."""
+    return there(view.scenario.complexes(reception), view.model.genes)
+
+
+def there(complexes: Complexes, genes: Sequence[str]) -> Complexes | None:
+    """Return the receptors all of whose genes are there; () of none that are asked for, None where all are absent."""
+    found = present(complexes, genes)
+    return None if complexes and not found else found
 
 
 def competition(view: View, reception: Reception, position: Float) -> Float:

@@ -133,8 +133,11 @@ def release(view: View, secretion: signalling.Secretion, dt: float) -> Float:
     if share == 0 or len(rows) == 0:
         return released
     released[rows] = secretion.rate * share
-    if secretion.genes:
-        rate = cell_rates(view, [view.model.genes.index(gene) for gene in secretion.genes], rows).min(axis=1)
+    genes = view.genes_of(secretion.genes)
+    if genes is None:  # cells of another world model, which do not have it
+        return np.zeros(view.n_cells)
+    if genes:
+        rate = cell_rates(view, genes, rows).min(axis=1)
         released[rows] *= hill(rate, secretion.half_rate)
     return released
 

@@ -14,6 +14,7 @@ from tests.bench.bench_fields import bench_fields
 from tests.bench.bench_mechanics import bench_mechanics
 from tests.bench.bench_model import bench_model
 from tests.bench.bench_population import bench_population
+from tests.bench.bench_sbml import bench_sbml
 from tests.bench.bench_store import bench_store
 from tests.bench.bench_tissue import bench_tissue
 from tests.bench.bench_viz import bench_viz
@@ -37,6 +38,7 @@ def main() -> None:
     rates |= bench_fields()
     if not options.quick:
         rates |= bench_tissue()
+        rates |= bench_sbml()
         rates |= bench_workers() | bench_overhead() | bench_shared_tissue()
         rates |= bench_population((2_000, 10_000))
         rates |= bench_store()

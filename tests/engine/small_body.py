@@ -29,7 +29,7 @@ def small_world(**sections: Any) -> World:
     home = next(iter(scenario.compartments))
     return World(
         scenario,
-        UniformModel(),
+        dict.fromkeys(scenario.compartments, UniformModel()),
         (),
         substances_of(scenario),
         {home: names},

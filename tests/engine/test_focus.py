@@ -130,4 +130,4 @@ def test_perturbations_are_those_of_reception_response_and_settings(tmp_path: Pa
         }
     )
     assert perturbations_named(alone, model) == []
-    assert types_named(scenario, model, {}) == set(TYPES)
+    assert types_named(scenario, model, {}, tuple(scenario.compartments)) == set(TYPES)

@@ -187,7 +187,7 @@ def test_cells_that_do_not_fit_into_or_beside_a_ball_are_refused(tmp_path: Path,
 @pytest.mark.parametrize(
     ("places", "words"),
     [
-        (np.array([[1.0, 2.0], [np.nan, 2.0]] * 3), "3 cells .* is not finite, the first is cell1"),
+        (np.array([[1.0, 2.0], [np.nan, 2.0]] * 3), "3 cells .* not finite, the first is cell1"),
         (np.ones((6, 4)), r"has the shape \(6, 4\); it must have 2 or 3 columns"),
     ],
 )
@@ -195,9 +195,8 @@ def test_places_that_are_none_are_refused(tmp_path: Path, places: np.ndarray, wo
     cells = write_cells(tmp_path, ["pDC"] * 6)
     cells.obsm["spatial"] = places
     cells.write_h5ad(tmp_path / "mine.h5ad")
-    world = world_of(tmp_path, (*MEASURED, "compartments.patch.cells.spatial=true"))
-    with pytest.raises(InputError, match=words):
-        check_places(world)
+    with pytest.raises(ScenarioError, match=r"(?s)compartments\.patch\.cells\.spatial: .*" + words):
+        check_file(write_tiny(tmp_path), (*MEASURED, "compartments.patch.cells.spatial=true"))
 
 
 def test_the_name_of_a_compartment_must_do_as_a_folder(tmp_path: Path) -> None:

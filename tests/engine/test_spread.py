@@ -110,7 +110,8 @@ def test_what_a_lost_helper_had_in_hand_is_computed_at_home() -> None:
 
 @pytest.mark.parametrize(("shares", "genes"), [(False, ("A",)), (True, ())])
 def test_a_model_that_cannot_be_shared_stays_at_home(shares: bool, genes: tuple[str, ...]) -> None:
-    world = cast(Any, SimpleNamespace(model=SimpleNamespace(shares_threads=shares, genes=genes)))
+    model = SimpleNamespace(shares_threads=shares, genes=genes)
+    world = cast(Any, SimpleNamespace(model=model, models={"patch": model}))
     with spread(world, cast(Any, None), cast(Any, None), {"tcp://x": 1}) as (same, threads):
         assert same is world
         assert threads == 1

@@ -16,6 +16,7 @@ from tests.results.bodies import body, compartment
 from twin.errors import InputError
 from twin.results.state import load_state, save_state
 from twin.state.body import Body
+from twin.state.groups import newcomers
 
 
 def bits(values: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
@@ -71,6 +72,18 @@ def test_wide_sparse_indices_stay_wide(tmp_path: Path) -> None:
     contacts.indices, contacts.indptr = contacts.indices.astype(np.int64), contacts.indptr.astype(np.int64)
     save_state(before, tmp_path / "s")
     assert load_state(tmp_path / "s").compartments["tissue"].contacts.indices.dtype == np.int64
+
+
+def test_what_an_older_twin_called_a_tissue_takes_newcomers(tmp_path: Path) -> None:
+    before = body()
+    tree: nx.DiGraph[int] = nx.DiGraph([(0, 1)])
+    tree.nodes[0].update(name="skin", kind="organ")
+    tree.nodes[1].update(name="tissue", kind="tissue")
+    before.compartments["tissue"].groups = tree
+    save_state(before, tmp_path / "s")
+    home = load_state(tmp_path / "s").compartments["tissue"]
+    came = newcomers(home.groups, home.cells.group, home.cells.position, np.zeros((2, 3)))
+    np.testing.assert_array_equal(came, [1, 1])
 
 
 def test_a_loaded_state_can_be_changed_in_place(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from matplotlib.image import imread
 from twin_viz import graphics
 from twin_viz.choice import shown_color
 from twin_viz.command import pictures, view
+from twin_viz.source import compartment_of
 from typer.testing import CliRunner
 
 from tests.results.bodies import new_run, write_ticks, writer
@@ -97,3 +98,22 @@ def test_cells_are_coloured_by_the_scenarios_gene_then_the_type() -> None:
 
     assert shown_color(FakeRun().scenario) == "ISG15"
     assert shown_color(Plain().scenario) == "cell_type"
+
+
+class TwoHomes(FakeRun):
+    """A pool of blood, and a tissue after it."""
+
+    @property
+    def attrs(self) -> dict[str, object]:
+        return {**super().attrs, "compartments": ["blood", "tissue"]}
+
+    @property
+    def scenario(self) -> dict[str, object]:
+        return {"name": "x", "compartments": {"blood": {"volume": "5 L"}, "tissue": {"box": ["60 um"] * 3}}}
+
+
+def test_without_a_name_the_first_tissue_is_shown_and_not_a_pool() -> None:
+    assert compartment_of(TwoHomes(), None) == "tissue"
+    assert compartment_of(TwoHomes(), "blood") == "blood"
+    with pytest.raises(InputError, match="did you mean blood"):
+        compartment_of(TwoHomes(), "blod")

@@ -51,6 +51,8 @@ def decay_lengths(run: Run, replicate: int = 0) -> list[DecayLength]:
     for compartment in run.compartments:
         if not record:
             break
+        if run.scenario.get("compartments", {}).get(compartment, {}).get("volume") is not None:
+            continue  # well mixed: nothing falls off
         field = run.fields(replicate, compartment)["concentration"].isel(time=-1)
         cells = run.cells(float(field["time"]), replicate, compartment)
         for substance, numbers in record.items():
@@ -66,8 +68,8 @@ def decay_lengths(run: Run, replicate: int = 0) -> list[DecayLength]:
 
 def _is_long_enough(run: Run, compartment: str, length: float) -> bool:
     """Say whether a box lets a decay length (µm) show before its far wall throws the substance back."""
-    box = run.scenario["compartments"][compartment]["box"]
-    return length <= LONGEST * max(quantity(edge, "micrometer", "a length", "60 um") for edge in box)
+    box = run.scenario["compartments"][compartment].get("box", ())
+    return bool(box) and length <= LONGEST * max(quantity(edge, "micrometer", "a length", "60 um") for edge in box)
 
 
 def _secretes(run: Run, cells: ad.AnnData, substance: str) -> NDArray[np.bool_]:

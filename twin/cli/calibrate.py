@@ -1,24 +1,64 @@
-"""`twin calibrate`: fit how fast messages turn over, where two or more times were measured."""
+"""`twin calibrate`: fit how fast messages turn over, or how much donors differ."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+TURNOVER, DONORS = "Of the turnover", "Of donors"
+
 
 def calibrate(
     model: Annotated[str, typer.Argument(help="A model of `twin plugins`, or the folder of a checkpoint.")],
-    data: Annotated[list[Path], typer.Argument(help="AnnData files with one treatment at two or more times.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="AnnData files: one treatment at two or more times, or controls and treated of donors."),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the calibrated checkpoint; without it only a report.")
+        Path | None,
+        typer.Option(help="Folder of the calibrated checkpoint, of --donors a .json file; without it only a report."),
     ] = None,
-    orthologs: Annotated[Path | None, typer.Option(help="Table of orthologs, for files of another species.")] = None,
-    half_lives: Annotated[Path | None, typer.Option(help="Table: gene, half-life of its messages in h.")] = None,
+    orthologs: Annotated[
+        Path | None, typer.Option(help="Table of orthologs, for files of another species.", rich_help_panel=TURNOVER)
+    ] = None,
+    half_lives: Annotated[
+        Path | None, typer.Option(help="Table: gene, half-life of its messages in h.", rich_help_panel=TURNOVER)
+    ] = None,
+    donors: Annotated[
+        bool, typer.Option("--donors", help="Fit how much donors differ, instead of κ.", rich_help_panel=DONORS)
+    ] = False,
+    perturb: Annotated[str, typer.Option(help="Treatment of the treated cells.", rich_help_panel=DONORS)] = "IFNB1",
+    program: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GENE,GENE", help="Genes that answer. Without it: ten interferon genes.", rich_help_panel=DONORS
+        ),
+    ] = None,
+    leave_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out",
+            help="Calibrate without each donor in turn, and hold simulated donors to all and to that one.",
+            rich_help_panel=DONORS,
+        ),
+    ] = False,
+    simulated: Annotated[
+        int, typer.Option(min=7, help="Donors that are simulated in each turn.", rich_help_panel=DONORS)
+    ] = 42,
 ) -> None:
     """Fit κ, the scale of the messages' turnover, on DATA: 1 − 2^(−κ Δt / t½) of a gene's messages are replaced in Δt.
 
     Refused where only one time was measured: then κ is a convention, not a fit.
+
+    With --donors DATA are control and treated cells of four or more donors (obs column donor). Their baseline and
+    response, freed of the noise of their cells (REML), give the spreads that a scenario has under
+    variation.donors.calibrated; --leave-out shows how donors simulated with them vary beside the measured ones.
     """
+    if donors:
+        from twin.cli.calibrate_donors import report
+
+        report(model, data, out, perturb, program, leave_out=leave_out, simulated=simulated)
+        return
     from dataclasses import replace
 
     import numpy as np

@@ -39,7 +39,7 @@ def plan(
         raise InputError(f"--cells: {cells:g} is no number of cells; give 1 to {MOST_CELLS:g}, like 1e9")
     loaded, planned = check_file(file, (*(sets or ()), f"execution.memory_limit_gib={NO_LIMIT}"))
     scenario, load = loaded.scenario, planned.load
-    volume = sum(prod(compartment.box) for compartment in scenario.compartments.values())
+    volume = sum(prod(compartment.box) for compartment in scenario.compartments.values() if not compartment.well_mixed)
     commits = max(1, round(scenario.duration / scenario.execution.commit_every))
     n = load.n_cells if cells is None else cells
     needs = needs_of(load, n, time, machine, volume, commits)

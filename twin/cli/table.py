@@ -13,16 +13,21 @@ COMMANDS = {
     "plan": ("twin.cli.plan:plan", "Print what a cluster would need for a tissue of any size."),
     "import": (
         "twin.cli.import_:import_",
-        "Turn a project of PhysiCell into a scenario, with a report of what came along.",
+        "Turn a project of PhysiCell or PEtab into a scenario, with a report of what came along.",
     ),
     "train": ("twin.cli.train:train", "Train a world model on AnnData files of raw counts."),
     "evaluate": ("twin.cli.evaluate:evaluate", "Score a world model on held-out cells beside its baselines."),
     "predict": ("twin.cli.predict:predict", "Predict perturbed counts for the cells of an AnnData file."),
     "sample": ("twin.cli.sample:sample", "Draw a population of cells from a world model."),
+    "power": ("twin.cli.power:power", "Say how many replicates (donors) an experiment needs, from a simulated pilot."),
     "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, from two or more measured times."),
     "assimilate": (
         "twin.cli.assimilate:assimilate",
         "Learn parameters of a scenario from a measured snapshot, by an ensemble of finished runs.",
+    ),
+    "neighbours": (
+        "twin.cli.neighbours:neighbours",
+        "Say whether tissues of spatial data keep the neighbours that were measured.",
     ),
     "graph": ("twin.cli.graph:graph", "Write who touches whom, or who descends from whom, in a run, as GraphML."),
     "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),

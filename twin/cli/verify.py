@@ -22,6 +22,18 @@ def verify(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the table to FILE, too: .md (Markdown) or .json.")
     ] = None,
+    petab: Annotated[
+        Path | None,
+        typer.Option(metavar="PROBLEM.yaml", help="Instead: simulate a PEtab problem and hold it to its simulations."),
+    ] = None,
+    simulated: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --petab: the simulations; without it, those of or beside the problem."),
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE", help="With --petab: a parameter table whose nominal values replace its own."),
+    ] = None,
 ) -> None:
     """Run the verification suite and print it: expected, ours, error, and other simulators' error where it is known.
 
@@ -34,6 +46,15 @@ def verify(
         raise InputError(f"--out {out}: the table is written as .md or .json")
     if out is not None and not out.resolve().parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {out.resolve().parent}")
+    if petab is not None:
+        from twin.cli.verify_petab import verify_petab
+
+        if only is not None or quick:
+            raise InputError("--petab is a problem of its own: leave --only and --quick out")
+        verify_petab(petab, simulated, parameters, out)
+        return
+    if simulated is not None or parameters is not None:
+        raise InputError("--simulated and --parameters go with --petab PROBLEM.yaml")
     chosen = _chosen(cases(), only, quick=quick)
     typer.echo(_line(HEAD) + "  peer's error")
     done: list[tuple[Case, list[Row]]] = []

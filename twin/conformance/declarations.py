@@ -17,6 +17,7 @@ from twin.process import (
     ProcessConfig,
 )
 from twin.state.cells import Column
+from twin.state.stores import Store
 
 CORE = {port.name: port for port in (*CORE_PORTS, *CORE_RATES)}
 STATE = {port.name for port in CORE_PORTS}  # what is no rate
@@ -76,6 +77,7 @@ def _port_faults(process_class: type[Process]) -> Iterator[str]:
     yield from (f"writes: {name!r} is nobody's to write" for name in sorted(written & NOBODYS))
     yield from (f"writes: {name!r} is sparse and can only be set" for name in sorted(written & ONLY_SET - given))
     yield from _column_faults(process_class)
+    yield from _store_faults(process_class)
 
 
 def _shape_faults(port: Port) -> Iterator[str]:
@@ -101,6 +103,15 @@ def _column_faults(process_class: type[Process]) -> Iterator[str]:
             yield f"columns: {column.name!r} needs a name of letters, digits and _, a unit, and a width >= 0"
         if not np.isfinite(column.initial):
             yield f"columns: {column.name!r} starts at {column.initial}, which is no number"
+
+
+def _store_faults(process_class: type[Process]) -> Iterator[str]:
+    if not isinstance(process_class.stores, tuple) or not all(isinstance(s, Store) for s in process_class.stores):
+        yield "stores: give a tuple of twin.state.stores.Store"
+        return
+    for store in process_class.stores:
+        if not store.name.isidentifier() or not store.units or not np.isfinite(store.initial):
+            yield f"stores: {store.name!r} needs a name of letters, digits and _, a unit, and a number to start at"
 
 
 def _described(port: Port) -> str:

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.conformance.declarations import ONLY_SET, STATE, own_ports
-from twin.process import CONTACTS, EXPRESSION, TIME_SINCE, Add, Port, Process, Rate, Set, Structure, Update, View
+from twin.process import CONTACTS, EXPRESSION, TIME_SINCE, Add, Keep, Port, Process, Rate, Set, Structure, Update, View
 
 Outcome = dict[str, NDArray[Any]]  # "add position" → its whole value, dense; "die by age" → (cell,)
 PER_CELL, PER_PAIR, WHOLE = "cell", "pair", "whole"  # how a value turns with the rows
@@ -45,6 +45,8 @@ class Reading:
         for update in updates:
             if isinstance(update, Structure):
                 self._structure(update)
+            elif isinstance(update, Keep):
+                self._keep(update)
             elif not isinstance(update, Add | Rate | Set):
                 self.faults.append(f"step gives a {type(update).__name__}, which is no update")
             elif update.port not in process.writes:
@@ -93,6 +95,20 @@ class Reading:
         elif key in self.outcome:
             self.faults.append(f"step sets {port.name!r} twice")
         self._note(key, port, value)
+
+    def _keep(self, update: Keep) -> None:
+        shapes = {store.name: store.shape for store in self.process.stores}
+        value = np.asarray(update.value)
+        if update.store not in shapes:
+            self.faults.append(f"step keeps {update.store!r}, which is not among its stores")
+        elif value.shape != shapes[update.store]:
+            self.faults.append(
+                f"step keeps {update.store!r} in the shape {value.shape}, its store has {shapes[update.store]}"
+            )
+        elif value.dtype.kind not in "biuf" or not np.isfinite(value).all():
+            self.faults.append(f"step keeps values of {update.store!r} that are not finite numbers")
+        else:
+            self.outcome[f"keep {update.store}"], self.turns[f"keep {update.store}"] = value, WHOLE
 
     def _note(self, key: str, port: Port, value: NDArray[Any]) -> None:
         pairs = port.name == CONTACTS.name

@@ -89,6 +89,7 @@ def _scenario() -> Scenario:
                 }
             ],
         },
+        organs={"clearance": {"IFNB1": {"node": "1e4 um^3/h"}}},
         timeline=[
             {"do": "add", "at": "0 h", "substance": "IFNB1", "dose": "1 nM"},
             {"do": "knock_out", "at": "0 h", "gene": "ISG15", "fraction": 0.5},
@@ -133,6 +134,7 @@ def _view(process: Process, scenario: Scenario, model: WorldModel, n: int, *, ti
         concentration=level,
         rates={"source": level / 2, "sink": level / 4, **foreign},
         extra=own,
+        stores={store.name: store.fresh() for store in process.stores},
         chunk=CHUNK,
         id=ids,
         parent=ids,
@@ -204,7 +206,7 @@ def _same(a: NDArray[Any], b: NDArray[Any], *, exact: bool) -> bool:
 
 def _frozen(view: View) -> View:
     """Return the view with arrays that cannot be written, as the engine hands them out."""
-    for array in (*view.arrays.values(), *view.rates.values()):
+    for array in (*view.arrays.values(), *view.rates.values(), *view.stores.values()):
         array.flags.writeable = False
     return view
 
@@ -227,7 +229,7 @@ def _reordered(view: View, order: NDArray[np.intp]) -> View:
 def _photo(view: View) -> dict[str, tuple[bytes, ...]]:
     """Return everything that a view shows, by name, as bytes."""
     parts: dict[str, tuple[bytes, ...]] = {
-        name: (a.tobytes(),) for name, a in (*view.arrays.items(), *view.rates.items())
+        name: (a.tobytes(),) for name, a in (*view.arrays.items(), *view.rates.items(), *view.stores.items())
     }
     for name, matrix in (("clamp", view.clamp), ("contacts", view.contacts)):
         stored = matrix.copy()

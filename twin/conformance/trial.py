@@ -135,13 +135,15 @@ def make_view(
     concentration: Float | float = 0.0,
     rates: Mapping[str, Float] | None = None,
     extra: Mapping[str, NDArray[Any]] | None = None,
+    stores: Mapping[str, Float] | None = None,
     chunk: int = 256,
     seed: int = 7,
     **arrays: NDArray[Any],
 ) -> View:
     """Return a View of one compartment; `arrays` replace cell columns by name, `extra` adds a plugin's.
 
-    Cells stand in a row along x at 5, 15, … µm, in the middle of the box, each touching the next.
+    `stores` are what processes keep of the trajectory. Cells stand in a row along x at 5, 15, … µm, in the middle of
+    the box, each touching the next.
     Source and sink are zero unless given.
     """
     scenario, model = scenario or make_scenario(), model or UniformModel()
@@ -219,4 +221,5 @@ def make_view(
         clamp=cells.clamp,
         contacts=sp.csr_array(pairs, shape=(n, n)),
         behaviours=behaviours,
+        stores=dict(stores or {}),
     )

@@ -17,6 +17,7 @@ from twin.process import (
     CONTACTS,
     EXPRESSION,
     Add,
+    Keep,
     Port,
     Process,
     Rate,
@@ -53,7 +54,7 @@ def declared(name: str, process: Process, updates: Iterable[Update]) -> Iterator
     for update in updates:
         if not isinstance(update, Update):
             raise RunError(f"plugin {name!r} gave a {type(update).__name__}, which is no Add, Rate, Set or Structure")
-        if not isinstance(update, Structure):
+        if not isinstance(update, Structure | Keep):
             port = update.port.name
             if port not in writes:
                 raise RunError(f"plugin {name!r} changes {port!r}, which is not among the ports that it writes")
@@ -63,7 +64,12 @@ def declared(name: str, process: Process, updates: Iterable[Update]) -> Iterator
 
 
 def apply_updates(
-    home: Compartment, process: str, updates: Iterable[Update], pending: Pending, axes: Mapping[str, int] | None = None
+    home: Compartment,
+    process: str,
+    updates: Iterable[Update],
+    pending: Pending,
+    axes: Mapping[str, int] | None = None,
+    stores: dict[str, Float] | None = None,
 ) -> None:
     """Apply one process's updates.
 
@@ -71,6 +77,7 @@ def apply_updates(
     time; everything else when the process has finished, in the order given.
 
     axes : lengths of axes of rates that the compartment does not know itself.
+    stores : what processes keep of the trajectory; a `Keep` changes it.
 
     Raises
     ------
@@ -79,6 +86,9 @@ def apply_updates(
     """
     later: list[Update] = []
     for update in updates:
+        if isinstance(update, Keep):
+            keep(process, update, {} if stores is None else stores)
+            continue
         _check_fit(home, process, update, axes or {})
         if isinstance(update, Set) and update.rows is not None:
             _set_rows(home, update)
@@ -96,7 +106,24 @@ def apply_updates(
             _set(home, update)
 
 
-def _check_fit(home: Compartment, process: str, update: Update, axes: Mapping[str, int]) -> None:
+def keep(process: str, update: Keep, stores: dict[str, Float]) -> None:
+    """Give a store its new value.
+
+    Raises
+    ------
+    RunError
+        If there is no such store, or the value does not fit or is not finite.
+    """
+    if update.store not in stores:
+        raise RunError(f"plugin {process!r} keeps {update.store!r}, which no process declares as a store")
+    value = np.asarray(update.value, dtype=np.float64)
+    _same_shape(process, update.store, stores[update.store].shape, value.shape)
+    if not np.isfinite(value).all():
+        raise RunError(f"plugin {process!r} keeps values of {update.store!r} that are not finite")
+    stores[update.store] = value.copy()
+
+
+def _check_fit(home: Compartment, process: str, update: Add | Rate | Set | Structure, axes: Mapping[str, int]) -> None:
     """Refuse what a third party gives in a wrong shape, before it touches the state."""
     n = home.cells.n
     if isinstance(update, Structure):

@@ -124,7 +124,7 @@ def _reseed(
             cells.ec50_factor[moved],
             cells.clamp[moved] if cells.clamp.nnz else None,
         )
-        cells.z[moved] = world.model.encode(now, condition)
+        cells.z[moved] = world.models[home.name].encode(now, condition)
     return int((partner >= 0).sum())
 
 

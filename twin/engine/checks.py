@@ -7,11 +7,17 @@ import numpy as np
 
 from twin.data.peek import Contents, peek
 from twin.data.places import read_places
+from twin.engine.built import contents_of
+from twin.engine.measured import placed_contents
 from twin.errors import Fault, InputError, unknown_name
 from twin.model.contract import WorldModel
 from twin.results.layout import check_folder_name
 from twin.scenario.behaviours import DEFAULT, base_faults
+from twin.scenario.builders import Built
+from twin.scenario.intracellular import genes_of
 from twin.scenario.load import LoadedScenario
+from twin.scenario.network import traffic_genes
+from twin.scenario.organ_faults import organ_faults, types_present
 from twin.scenario.overlay import Key
 from twin.scenario.region import Ball
 from twin.scenario.rules import rule_faults
@@ -77,6 +83,8 @@ def peek_files(loaded: LoadedScenario, findings: Findings) -> dict[str, Contents
         cells, loc = compartment.cells, ("compartments", name, "cells")
         if cells.source == "table":
             _peek_table(loaded, name, cells, contents, findings)
+        if isinstance(cells, Built):
+            _peek_built(loaded, name, contents, findings)
         if cells.source != "h5ad":
             continue
         try:
@@ -84,10 +92,13 @@ def peek_files(loaded: LoadedScenario, findings: Findings) -> dict[str, Contents
         except InputError as error:
             findings.add((*loc, "file"), str(error))
             continue
+        if cells.spatial:
+            try:
+                found = placed_contents(loaded, cells, found)
+            except InputError as error:
+                findings.add((*loc, "spatial"), str(error))
         if cells.count is not None and cells.count > found.n_cells:
             findings.add((*loc, "count"), f"{cells.count} cells are asked for, the file has {found.n_cells}")
-        if cells.spatial and not found.has_places:
-            findings.add((*loc, "spatial"), f"{cells.file} has no obsm['spatial']")
         contents[name] = found
     return contents
 
@@ -108,6 +119,22 @@ def peek_snapshots(loaded: LoadedScenario, findings: Findings) -> None:
             findings.add((*loc, "compartment"), f"say which one was measured: {', '.join(scenario.compartments)}")
         for j, name in enumerate(event.cell_types):
             findings.name((*loc, "cell_types", j), f"cell type of {event.file}", name, found.cell_types)
+
+
+def _peek_built(loaded: LoadedScenario, name: str, contents: dict[str, Contents], findings: Findings) -> None:
+    """Note what is wrong with the measures of a built tissue and its file, and put down what it holds."""
+    loc = ("compartments", name, "cells")
+    if loaded.scenario.compartments[name].well_mixed:
+        findings.add(loc, "a well-mixed pool has no shape: name how many cells of which types, with source: model")
+        return
+    try:
+        contents[name], lacking = contents_of(loaded, loaded.scenario.compartments[name])
+    except InputError as error:
+        findings.add(loc, str(error))
+        return
+    if lacking is not None:
+        findings.add((*loc, "transcriptomes"), lacking)
+        del contents[name]  # no world model is made of them
 
 
 def _peek_table(
@@ -138,13 +165,18 @@ def _peek_table(
 
 
 def document_faults(
-    loaded: LoadedScenario, model: WorldModel | None, contents: Mapping[str, Contents], findings: Findings
+    loaded: LoadedScenario,
+    model: WorldModel | None,
+    models: Mapping[str, WorldModel],
+    contents: Mapping[str, Contents],
+    findings: Findings,
 ) -> None:
     """Note what is wrong with the document apart from its processes.
 
     Parameters
     ----------
     model : on the genes that are asked for; None where it cannot be loaded, then genes and types are not checked.
+    models : that of each compartment, as far as they can be loaded.
     contents : per compartment, what its file holds.
     """
     scenario = loaded.scenario
@@ -153,30 +185,43 @@ def document_faults(
         findings.nanomolar(("substances", name, "initial"), substance.initial, name)
         for wall in WALLS:
             findings.nanomolar(("substances", name, "walls", wall), getattr(substance.walls, wall), name)
-    types = types_there(loaded, model, contents)
+    types = types_there(loaded, models, contents)
     for name, found in contents.items():
+        own = models.get(name)
         cells = scenario.compartments[name].cells
-        if cells.source == "table" and model is not None:
-            for missing in sorted(found.cell_types - set(model.contexts) - set(scenario.cell_types)):
+        if isinstance(cells, Built) and cells.transcriptomes is None and own is not None:
+            for missing in sorted(found.cell_types - set(own.contexts)):
+                findings.name(("compartments", name, "cells"), "cell type of the world model", missing, own.contexts)
+        if cells.source == "table" and own is not None:
+            for missing in sorted(found.cell_types - set(own.contexts) - set(scenario.cell_types)):
                 place = ("compartments", name, "cells", "file")
-                findings.name(place, "cell type of the world model", missing, model.contexts)
+                findings.name(place, "cell type of the world model", missing, own.contexts)
     for name, compartment in scenario.compartments.items():
-        _compartment(("compartments", name), compartment, model, types, findings)
+        _compartment(("compartments", name), compartment, models.get(name), types, findings)
     _behaviours(scenario, types, findings)
     _signalling(scenario, model, types, findings)
+    for name, inside in scenario.intracellular.items():
+        _types(("intracellular", name, "cell_types"), inside.cell_types, types, findings)
     _timeline(scenario, types, findings)
+    files = {name: found.cell_types for name, found in contents.items()}
+    known = None if types is None else sorted(types)
+    for where, fault in organ_faults(scenario, known, types_present(scenario, files)):
+        findings.add(where, fault)
     _observe(scenario, model, types, findings)
     if model is not None:
         gene_faults(scenario, model.genes, findings)
 
 
-def types_there(loaded: LoadedScenario, model: WorldModel | None, contents: Mapping[str, Contents]) -> set[str] | None:
-    """Return the cell types that a scenario may name; None where the model or a file could not be read."""
+def types_there(
+    loaded: LoadedScenario, models: Mapping[str, WorldModel], contents: Mapping[str, Contents]
+) -> set[str] | None:
+    """Return the cell types that a scenario may name; None where a model or a file could not be read."""
     homes = loaded.scenario.compartments
     unread = any(c.cells.source != "model" and n not in contents for n, c in homes.items())
-    if model is None or unread:
+    if len(models) < len(homes) or unread:
         return None
-    return set(model.contexts).union(*(found.cell_types for found in contents.values()))
+    known = ({*model.contexts} for model in models.values())
+    return set().union(*known, *(found.cell_types for found in contents.values()))
 
 
 def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) -> None:
@@ -202,7 +247,7 @@ def gene_faults(scenario: Scenario, genes: Sequence[str], findings: Findings) ->
     named += [(("observe", "genes", i), gene) for i, gene in enumerate(scenario.observe.genes)]
     for name, program in scenario.observe.programs.items():
         named += [(("observe", "programs", name, i), gene) for i, gene in enumerate(program)]
-    named += genes_named(scenario)
+    named += [*genes_of(scenario), *genes_named(scenario), *traffic_genes(scenario)]
     for loc, gene in named:
         findings.name(loc, "gene of the world model", gene, genes)
 
@@ -249,11 +294,14 @@ def _compartment(
             for name in cells.composition:
                 place = (*loc, "cells", "composition", name)
                 findings.name(place, "cell type of the world model", name, model.contexts)
-        if sum(cells.composition.values()) <= 0:
+        if cells.count and sum(cells.composition.values()) <= 0:
             findings.add((*loc, "cells", "composition"), "the shares add up to nothing")
     for name in cells.radius:
         if types is not None and name != "default":
             findings.name((*loc, "cells", "radius", name), "cell type", name, types)
+    if compartment.well_mixed and cells.place:
+        findings.add((*loc, "cells", "place"), "a well-mixed pool has no places: leave this out, or give a box")
+        return
     for name, region in cells.place.items():
         if types is not None:
             findings.name((*loc, "cells", "place", name), "cell type", name, types)

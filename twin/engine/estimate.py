@@ -14,6 +14,7 @@ from twin.kernels.random import Streams
 from twin.model.contract import Condition, WorldModel
 from twin.process import Phase, Process
 from twin.results.waiting import WAITING_BYTES
+from twin.scenario.builders import Built
 from twin.scenario.schema import Compartment, Scenario
 
 GIB = 2.0**30  # bytes
@@ -87,8 +88,9 @@ def load_of(
     observe = scenario.observe
     kept = observe.cells_every or observe.every
     moves = [n for n, p in processes.items() if p.phase == Phase.TRANSITION and model.genes and model.turns_over]
-    source = {name: compartment.cells.source for name, compartment in scenario.compartments.items()}
-    measured = sum(n_cells.get(name, 0) for name in source if source[name] == "h5ad")
+    source = {name: compartment.cells for name, compartment in scenario.compartments.items()}
+    from_file = [n for n, c in source.items() if c.source == "h5ad" or (isinstance(c, Built) and c.transcriptomes)]
+    measured = sum(n_cells.get(name, 0) for name in from_file)
     total = sum(n_cells.values())
     return Load(
         n_cells=total,

@@ -199,7 +199,7 @@ class _Expansion:
                     )
                 ]
             )
-        for key in ("substances", "cell_types"):
+        for key in ("substances", "cell_types", "drugs"):
             before, after = getattr(trunk.scenario, key), getattr(own.scenario, key)
             if list(before) != list(after):
                 raise self.loaded.error(

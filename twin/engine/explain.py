@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 
 from twin.engine import estimate
 from twin.engine.explain_signals import from_table, notices, table_words
+from twin.engine.models import distinct
 from twin.engine.observables import described
 from twin.process import Port, Process
 from twin.scenario.behaviours import DEFAULT
+from twin.scenario.builders import Built
 from twin.scenario.schema import Compartment, Rule, Scenario, Substance
 from twin.units import MOLECULES_PER_NM_UM3
 
@@ -15,18 +17,17 @@ if TYPE_CHECKING:
     from twin.engine.plan import Plan
 
 LN2 = 0.6931471805599453
+LITRES_PER_UM3 = 1e-15
 
 
 def describe(plan: "Plan") -> str:
     """Return the whole plan, one section a paragraph."""
     scenario, model = plan.scenario, plan.model
-    known = [p.name for p in model.perturbations]
     replicates = f", {scenario.replicates} replicates" if scenario.replicates > 1 else ""
     head = [
         f"{scenario.name}: {scenario.duration:g} h in {plan.n_ticks} ticks of {scenario.tick:g} h"
         f", seed {scenario.seed}{replicates}",
-        f"world model: {model.name} ({len(model.genes):,} genes, {len(model.contexts)} cell types; "
-        f"perturbations that are named: {', '.join(known) or 'none'})",
+        *_models(plan),
     ]
     table = [line for n, s in scenario.substances.items() for line in from_table(n, s)]
     sections = [
@@ -46,11 +47,33 @@ def describe(plan: "Plan") -> str:
     return "\n\n".join(parts)
 
 
+def _models(plan: "Plan") -> list[str]:
+    """Return a line for each world model, with its compartments where there are several models."""
+    models = distinct(plan.models)
+    lines = []
+    for model in models:
+        homes = [name for name, own in plan.models.items() if own is model]
+        of = f" of {', '.join(homes)}" if len(models) > 1 else ""
+        known = ", ".join(p.name for p in model.perturbations) or "none"
+        lines.append(
+            f"world model{of}: {model.name} ({len(model.genes):,} genes, {len(model.contexts)} cell types; "
+            f"perturbations that are named: {known})"
+        )
+    return lines
+
+
 def _compartment(name: str, compartment: Compartment, n_cells: int) -> str:
-    box = " × ".join(f"{edge:g}" for edge in compartment.box)
     source = compartment.cells
-    made = {"model": "drawn by the world model", "table": "at the places of "}
-    origin = made.get(source.source, "from ") + ("" if source.source == "model" else source.file)
+    if isinstance(source, Built):
+        drawn = "drawn by the world model" if not source.files else f"from {source.files[0]}"
+        origin = f"built as {source.source.replace('_', ' ')}, {drawn}"
+    else:
+        made = {"model": "drawn by the world model", "table": "at the places of "}
+        origin = made.get(source.source, "from ") + ("" if source.source == "model" else source.file)
+    if compartment.volume is not None:
+        held = f"{n_cells:,} cells {origin}" if n_cells else "no cells"
+        return f"{name} (of {compartment.organ}): well mixed, {compartment.volume * LITRES_PER_UM3:g} L, {held}"
+    box = " × ".join(f"{edge:g}" for edge in compartment.box)
     return (
         f"{name} (of {compartment.organ}): {n_cells:,} cells {origin}, box {box} µm, "
         f"{estimate.n_voxels(compartment):,} voxels of {compartment.spacing:g} µm"

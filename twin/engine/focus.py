@@ -3,11 +3,12 @@
 A model of many tissues and species is as wide as all of their genes together; a run is as wide as its own cells.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from twin.data.peek import Contents
 from twin.model.contract import WorldModel
+from twin.scenario.intracellular import perturbations_of
 from twin.scenario.schema import Compartment, Scenario
 from twin.scenario.timeline import InjectCells
 
@@ -48,18 +49,22 @@ def types_of(compartment: Compartment, model: WorldModel) -> tuple[str, ...]:
     return tuple(source.composition)
 
 
-def types_named(scenario: Scenario, model: WorldModel, contents: Mapping[str, Contents]) -> set[str]:
-    """Return the cell types that any compartment can hold, known to the model or not.
+def types_named(
+    scenario: Scenario, model: WorldModel, contents: Mapping[str, Contents], homes: Sequence[str]
+) -> set[str]:
+    """Return the cell types that these compartments can hold, known to the model or not.
 
     contents : per compartment, what its file holds.
     """
     found: set[str] = set()
-    for name, compartment in scenario.compartments.items():
+    for name in homes:
+        compartment = scenario.compartments[name]
         if compartment.cells.source == "model":
             found |= set(types_of(compartment, model))
         elif name in contents:
             found |= contents[name].cell_types
-    return found | {event.cell_type for event in scenario.timeline if isinstance(event, InjectCells)}
+    events = (event for event in scenario.timeline if isinstance(event, InjectCells))
+    return found | {e.cell_type for e in events if e.compartment is None or e.compartment in homes}
 
 
 def perturbations_named(scenario: Scenario, model: WorldModel) -> list[str]:
@@ -69,6 +74,9 @@ def perturbations_named(scenario: Scenario, model: WorldModel) -> list[str]:
     named = {r.perturbation for r in scenario.signalling.reception}
     named |= {s.perturbation for s in scenario.signalling.contact}
     named |= {scenario.observe.response.perturbation} if scenario.observe.response else set()
+    named |= perturbations_of(scenario)
+    if scenario.variation is not None and scenario.variation.donors is not None:
+        named |= set(scenario.variation.donors.effects.perturbations("baseline"))
     for settings in scenario.processes.values():
         named |= set(_words(settings))
     return [p.name for p in model.perturbations if p.name in named]

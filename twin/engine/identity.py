@@ -9,9 +9,11 @@ from typing import Any
 
 from twin import registry
 from twin.engine.plan import Plan
+from twin.engine.replicates import calibrated_file, table_of
 from twin.engine.world import World
 from twin.errors import InputError
 from twin.results import Run
+from twin.scenario.builders import Built
 from twin.scenario.learning import axes_of_ensembles
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Tree, key_text
@@ -45,6 +47,7 @@ def essence(
         "inputs": inputs_of(loaded),
         "model": registry.load_model(loaded.scenario.world_model, loaded.folder).fingerprint,
         "plugins": {name: installed.get(name) for name in loaded.scenario.processes},
+        **_own_models(loaded),
         "past": None if past is None else [fork, essence(past, among=among)],
     }
     if among:
@@ -55,6 +58,13 @@ def essence(
     return sha256(text.encode()).hexdigest()
 
 
+def _own_models(loaded: LoadedScenario) -> dict[str, dict[str, str]]:
+    """Return what moves the cells of compartments that have a model of their own, if any has."""
+    own = {name: c.world_model for name, c in loaded.scenario.compartments.items() if c.world_model is not None}
+    found = {name: registry.load_model(choice, loaded.folder).fingerprint for name, choice in own.items()}
+    return {"models": found} if found else {}
+
+
 def name_of(essence: str, replicate: int) -> str:
     """Return the id of a replicate of what an `essence` stands for."""
     return sha256(f"{essence} {replicate}".encode()).hexdigest()[:ID_DIGITS]
@@ -62,11 +72,13 @@ def name_of(essence: str, replicate: int) -> str:
 
 def files_of(loaded: LoadedScenario) -> dict[str, Path]:
     """Return the files that compartments and signals are made of, by the names that the scenario has for them."""
-    sources = (compartment.cells for compartment in loaded.scenario.compartments.values())
-    files = [cells.file for cells in sources if cells.source != "model"]
+    sources = [compartment.cells for compartment in loaded.scenario.compartments.values()]
+    files = [cells.file for cells in sources if cells.source in ("h5ad", "table")]
+    files += [file for cells in sources if isinstance(cells, Built) for file in cells.files]
     files += [pairs.file for pairs in loaded.scenario.signalling.pairs]
+    files += [model.file for model in loaded.scenario.intracellular.values()]
     files += [event.file for event in loaded.scenario.timeline if event.do == "assimilate"]
-    return {file: loaded.resolve(file) for file in files}
+    return {**{file: loaded.resolve(file) for file in files}, **calibrated_file(loaded)}
 
 
 def inputs_of(loaded: LoadedScenario) -> dict[str, str]:
@@ -98,6 +110,7 @@ def record_of(plan: Plan, world: World) -> dict[str, object]:
         "name": scenario.name,
         "scenario": plan.loaded.document,
         "scenario_sha256": plan.loaded.sha256,
+        "boxes_um": {name: c.box for name, c in scenario.compartments.items() if isinstance(c.cells, Built)},
         "versions": dict(plan.versions),
         "inputs": inputs_of(plan.loaded),
         "plugins": dict(plan.plugins),
@@ -107,8 +120,10 @@ def record_of(plan: Plan, world: World) -> dict[str, object]:
             "fingerprint": model.fingerprint,
             "notes": list(model.notes),
         },
+        "models": {name: {"name": m.name, "fingerprint": m.fingerprint} for name, m in world.models.items()},
         "seed": scenario.seed,
         "assumptions": [*world.notes, *plan.assumptions],
+        "variation": table_of(world),
         "tick": scenario.tick,
         "n_ticks": scenario.n_ticks,
         "chunk": scenario.execution.chunk,
@@ -130,7 +145,7 @@ def _exposure_start(plan: Plan) -> float:
     """Return when the first substance comes in, h."""
     starts = [s.start for s in plan.scenario.signalling.secretion]
     starts += [0.0 for signal in plan.scenario.signalling.contact if signal.perturbation is not None]
-    starts += [event.at for event in plan.scenario.timeline if event.do == "add"]
+    starts += [event.at for event in plan.scenario.timeline if event.do in ("add", "dose")]
     return min(starts, default=0.0)
 
 
@@ -164,6 +179,9 @@ def check_same(run: Run, loaded: LoadedScenario, record: Mapping[str, Any], *, e
     changed = [f"{name} has changed" for name in then if then[name] != now.get(name)]
     if not changed and run.attrs["model"]["fingerprint"] != record["model"]["fingerprint"]:
         changed.append(f"the world model {record['model']['name']} has changed")
+    for name, model in run.attrs.get("models", {}).items() if not changed else ():
+        if model["fingerprint"] != record["models"].get(name, model)["fingerprint"]:
+            changed.append(f"the world model {model['name']} of {name} has changed")
     then, now = run.attrs["plugins"], record["plugins"]
     changed += [f"{name} was of {then[name]} and is of {now.get(name)}" for name in then if then[name] != now.get(name)]
     if changed:

@@ -5,25 +5,25 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.engine.conditions import released_at
-from twin.engine.seeding import DEFAULT_RADIUS, made_column
-from twin.engine.view import rate_ports
+from twin.engine.seeding import made_column
+from twin.engine.travel import MARGIN, arrive
+from twin.engine.variation import drawn_of
 from twin.engine.world import INJECTED, World
 from twin.errors import RunError
 from twin.kernels.random import Stream, Streams, hash_words
 from twin.kernels.region import inside
 from twin.model.contract import Condition
-from twin.process import Port
 from twin.scenario.region import Region
 from twin.scenario.timeline import InjectCells, is_due
 from twin.state.body import Body, Compartment
 from twin.state.cells import Cells
 from twin.state.expression import Expression
 from twin.state.fields import Grid
+from twin.state.groups import newcomers
 
 Float = NDArray[np.float64]
 
 MOST_ROUNDS = 1000  # of drawing places until all lie in a region; our choice: it is met 1 in 1000 times at least
-MARGIN = 1e-6  # µm from the upper faces; our choice, as where daughters are placed
 
 
 def inject_due(world: World, body: Body, replicate: int) -> None:
@@ -38,9 +38,11 @@ def inject_due(world: World, body: Body, replicate: int) -> None:
     for index, event in enumerate(scenario.timeline):
         if not isinstance(event, InjectCells):
             continue
-        if is_due(event, index, body.tick, scenario.tick, scenario.n_ticks, released):
-            for home in body.compartments.values():
-                if event.compartment in (None, home.name):
+        for home in body.compartments.values():
+            tick = body.tick - drawn_of(world, home.name, replicate).delay
+            if is_due(event, index, tick, scenario.tick, scenario.n_ticks, released):
+                known = event.cell_type in home.cells.names["cell_type"]
+                if event.compartment in (None, home.name) and known:
                     _inject(world, home, event, index, Streams(scenario.seed, replicate, body.tick))
 
 
@@ -51,24 +53,29 @@ def _inject(world: World, home: Compartment, event: InjectCells, index: int, str
     ids = Stream(key).bits(np.arange(n, dtype=np.uint64), np.zeros(n, np.uint64))
     kind = world.names[home.name]["cell_type"].index(event.cell_type)
     context = np.full(n, world.context[home.name][kind], dtype=np.intp)
-    n_pert = len(world.perturbations)
+    model = world.models[home.name]
+    n_pert = len(model.perturbations)
     spread = np.exp(source.ec50_spread * streams.stream("ec50").normal(ids, 1)[:, 0])
-    depth = world.model.depths(context, ids, streams)
-    condition = Condition(ids, context, depth, np.zeros((n, n_pert)), np.full((n, n_pert), np.nan), spread)
-    counts, z = world.model.sample(condition, streams)
-    radius = event.radius or source.radius.get(event.cell_type, source.radius.get("default", DEFAULT_RADIUS))
     donors = home.cells.names["donor"]
+    donor = np.full(n, donors.index(INJECTED) if INJECTED in donors else 0, np.int16)
+    drawn = drawn_of(world, home.name, streams.replicate)
+    depth = drawn.depth_of(model.depths(context, ids, streams), donor)
+    own = drawn.of_cells(donor, np.full(n, kind, np.int16))
+    condition = Condition(ids, context, depth, np.zeros((n, n_pert)), np.full((n, n_pert), np.nan), spread, **own)
+    counts, z = model.sample(condition, streams)
+    radius = event.radius or source.radius_of(event.cell_type)
+    position = _places(event.place or Region(), home.grid, ids, streams)
     new = Cells(
         id=ids,
         parent=ids.copy(),
         birth=np.full(n, streams.tick, np.int64),
-        position=_places(event.place or Region(), home.grid, ids, streams),
+        position=position,
         radius=np.full(n, radius),
         cell_type=np.full(n, kind, np.int16),
-        donor=np.full(n, donors.index(INJECTED) if INJECTED in donors else 0, np.int16),
+        donor=donor,
         species=np.zeros(n, np.int16),
         technology=np.zeros(n, np.int16),
-        group=np.ones(n, np.int32),
+        group=newcomers(home.groups, home.cells.group, home.cells.position, position),
         alive=np.ones(n, np.bool_),
         depth=depth,
         z=z,
@@ -80,27 +87,9 @@ def _inject(world: World, home: Compartment, event: InjectCells, index: int, str
         columns=home.cells.columns,
         extra={column.name: made_column(column, ids) for column in home.cells.columns},
     )
-    before = home.cells.n
-    home.cells = home.cells.append(new)
-    added = Expression.from_counts(counts, home.expression.chunk_size)
-    home.expression = home.expression.rebuild(np.arange(before, dtype=np.intp), [added])
-    apart = sp.block_diag([home.contacts, sp.csr_array((n, n), dtype=home.contacts.dtype)], format="csr")
-    home.contacts = sp.csr_array(apart, dtype=home.contacts.dtype)
-    ports = rate_ports(world)
-    home.rates = {
-        name: {process: _longer(value, n, ports[name]) for process, value in by.items()}
-        for name, by in home.rates.items()
-    }
+    arrive(world, home, new, Expression.from_counts(counts, home.expression.chunk_size))
     for cell in ids:
         home.lineage.record(int(cell), int(cell), streams.tick, "injected")
-
-
-def _longer(value: Float, n: int, port: Port) -> Float:
-    """Return a rate's contribution with neutral rows for `n` new cells; a field's is left alone."""
-    if port.dims[0] != "cell":
-        return value
-    neutral = np.full((n, *value.shape[1:]), 0.0 if port.combine == "add" else 1.0)
-    return np.concatenate([value, neutral])
 
 
 def _places(place: Region, grid: Grid, ids: NDArray[np.uint64], streams: Streams) -> Float:

@@ -4,22 +4,23 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from twin.engine.apply import Pending, apply_structure, apply_updates, declared
+from twin.engine.apply import Pending, apply_structure, apply_updates, declared, keep
 from twin.engine.assimilate import assimilate_due
 from twin.engine.conditions import look, released_at, texts_at
 from twin.engine.inject import inject_due
 from twin.engine.measure import Moment
 from twin.engine.observe import References, kept_ticks, observe_body, observed_ticks
+from twin.engine.travel import Leaving, carry_over, leaving
 from twin.engine.view import view_of
 from twin.engine.world import World
 from twin.errors import RunError
 from twin.kernels.blocks import Crew
 from twin.kernels.random import Streams
-from twin.process import ALONE, Process, Update
+from twin.process import ALONE, At, BodyProcess, BodyUpdate, Keep, Move, Process, Update, View
 from twin.results import TrajectoryWriter
 from twin.scenario.learning import lessons_of
 from twin.scenario.timeline import whole_ticks
-from twin.state.body import Body, Compartment
+from twin.state.body import Body
 
 # What foreign code may raise that is a fault of its own; whatever else, `simulate` tells without the plugin's name.
 _BROKEN = (
@@ -64,6 +65,7 @@ def advance(world: World, body: Body, replicate: int, crew: Crew = ALONE) -> Non
         If a process breaks, or gives what it did not declare or what does not fit; the process is named.
     """
     pending = {name: Pending() for name in body.compartments}
+    moves: list[Leaving] = []
     released = released_at(body)
     axes = {"behaviour": len(world.behaviours.ruled)}
     inject_due(world, body, replicate)
@@ -71,34 +73,76 @@ def advance(world: World, body: Body, replicate: int, crew: Crew = ALONE) -> Non
         ticks = ticks_of(process, world.scenario.tick)
         if body.tick % ticks:
             continue
+        if isinstance(process, BodyProcess):
+            moves += _step_body(world, body, name, process, replicate, crew, released, pending, axes)
+            continue
         for home in body.compartments.values():
-            updates = declared(name, process, _step(world, home, name, process, body.tick, replicate, crew, released))
-            apply_updates(home, name, updates, pending[home.name], axes)
+            if home.well_mixed and not process.in_pools:
+                continue
+            view = view_of(world, home, process, body.tick, replicate, crew, released, body.stores)
+            updates = declared(name, process, _step(name, process, view))
+            apply_updates(home, name, updates, pending[home.name], axes, body.stores)
     streams = Streams(world.scenario.seed, replicate, body.tick)
     for home in body.compartments.values():
         apply_structure(home, pending[home.name], body.tick, streams)
+    carry_over(world, body, moves, streams)
     body.tick += 1
 
 
-def _step(
-    world: World,
-    home: Compartment,
-    name: str,
-    process: Process,
-    tick: int,
-    replicate: int,
-    crew: Crew,
-    released: frozenset[int],
-) -> Iterator[Update]:
+def _step(name: str, process: Process, view: View) -> Iterator[Update]:
     """Yield what a process gives; this is where foreign code is called, and where its errors get its name."""
-    hours = world.scenario.tick
-    view = view_of(world, home, process, tick, replicate, crew, released)
+    hours = view.scenario.tick
     try:
         yield from process.step(view, ticks_of(process, hours) * hours)
     except _BROKEN as error:
-        raise RunError(
-            f"plugin {name!r} failed in {home.name} at {tick * hours:g} h: {type(error).__name__}: {error}"
-        ) from error
+        raise _broken(name, error, view) from error
+
+
+def _broken(name: str, error: Exception, view: View, place: str | None = None) -> RunError:
+    where = f"{place or view.compartment} at {view.time:g} h"
+    return RunError(f"plugin {name!r} failed in {where}: {type(error).__name__}: {error}")
+
+
+def _step_body(
+    world: World,
+    body: Body,
+    name: str,
+    process: BodyProcess,
+    replicate: int,
+    crew: Crew,
+    released: frozenset[int],
+    pending: dict[str, Pending],
+    axes: dict[str, int],
+) -> list[Leaving]:
+    """Apply what a process of the whole body gives, and return which cells it moves."""
+    views = {
+        home.name: view_of(world, home, process, body.tick, replicate, crew, released, body.stores)
+        for home in body.compartments.values()
+    }
+    hours = world.scenario.tick
+    first = next(iter(views.values()))
+    try:
+        given: list[BodyUpdate] = list(process.step_body(views, ticks_of(process, hours) * hours))
+    except _BROKEN as error:
+        raise _broken(name, error, first, "the body") from error
+    by_place: dict[str, list[Update]] = {home: [] for home in body.compartments}
+    moves = []
+    for update in given:
+        match update:
+            case At(place, what) if place in by_place:
+                by_place[place].append(what)
+            case At(place, _):
+                raise RunError(f"plugin {name!r} changes a compartment {place!r}, which is not there")
+            case Move():
+                moves.append(leaving(body, name, update))
+            case Keep():
+                keep(name, update, body.stores)
+            case _:
+                raise RunError(f"plugin {name!r} gave a {type(update).__name__}, which is no At, Move or Keep")
+    for place, updates in by_place.items():
+        home = body.compartments[place]
+        apply_updates(home, name, declared(name, process, updates), pending[place], axes, body.stores)
+    return moves
 
 
 def ticks_of(process: Process, tick: float) -> int:

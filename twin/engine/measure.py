@@ -1,17 +1,19 @@
 """Observables measured: an expression's number at one moment of a trajectory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.engine.grouping import tree_at_start
 from twin.engine.world import World
 from twin.kernels.region import inside
 from twin.scenario.behaviours import MOST_PHASES
 from twin.scenario.expression import Binary, Call, Node, Number, Text, Unary, Word, nodes, parse
-from twin.scenario.measures import CLONES, FIELDS, MATHS, PAIRS, STATISTICS, literal, names, number_of
+from twin.scenario.measures import CLONES, FIELDS, LEVELS, MATHS, PAIRS, STATISTICS, literal, names, number_of
 from twin.scenario.watched import FOUNDER
 from twin.state.body import Body, Compartment
+from twin.state.groups import KINDS, labels, labels_of
 
 Array = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -37,6 +39,9 @@ def all_types(world: World) -> tuple[str, ...]:
 
 def groups_of(world: World, by: str) -> tuple[str, ...]:
     """Return the labels along which a quantity is split."""
+    if by in KINDS:
+        trees = [tree_at_start(world, name, document) for name, document in world.scenario.compartments.items()]
+        return tuple(dict.fromkeys(word for tree in trees for word in labels_of(tree, by).values() if word))
     return all_types(world) if by == "cell_type" else tuple(str(k) for k in range(MOST_PHASES))
 
 
@@ -95,6 +100,9 @@ class Moment:
         name, options = node.name, node.options
         if name in MATHS:
             return np.asarray(getattr(np, name)(self._tissue(node.given[0])), dtype=np.float64)
+        if name in LEVELS:
+            drug = list(self.world.scenario.drugs).index(names(node.given)[0])
+            return np.asarray(self.body.stores[name][drug])
         inside_of = set(names(options.get("compartment", ()))) or set(self.world.scenario.compartments)
         homes = [home for home in self.homes if home.name in inside_of]
         if name in FIELDS:
@@ -109,7 +117,7 @@ class Moment:
             founders = np.concatenate([home.cells.extra[FOUNDER][_who(home, types)] for home in homes])
             return np.asarray(_clones(founders, name))
         dead = names(options.get("dead", ())) == ("true",)
-        rows = [_who(home, types, dead=dead) for home in homes]
+        rows = [_who(home, types, dead=dead) & _in_groups(home, options) for home in homes]
         values = np.concatenate([self._of_cells(node, home)[r] for home, r in zip(homes, rows, strict=True)])
         percent = number_of(node.given[1]) if name == "percentile" else None
         by = names(options.get("by", ()))
@@ -148,7 +156,10 @@ class Moment:
                 program = self.world.scenario.observe.programs[name]
                 return np.asarray(np.mean([np.log1p(genes[g]) for g in program], axis=0))
             case "dose" | "time_since":
-                values: Array = getattr(cells, node.kind)[:, self.world.perturbations.index(name)]
+                known = self.world.perturbations_of(home.name)
+                if name not in known:  # of another world model
+                    return np.full(cells.n, np.nan)
+                values: Array = getattr(cells, node.kind)[:, known.index(name)]
                 return values
             case "concentration":
                 field = home.concentration[self.world.substances.index(name)].ravel()
@@ -171,11 +182,14 @@ class Moment:
         """Return library sizes and counts per 10,000 of every gene that an expression names, each (cell,)."""
         if home.name not in self._expression:
             total, found = np.zeros(home.cells.n), np.zeros((home.cells.n, len(self._genes)))
-            index = [self.world.model.genes.index(gene) for gene in self._genes]
+            axis = self.world.models[home.name].genes
+            there = [i for i, gene in enumerate(self._genes) if gene in axis]
+            index = [axis.index(self._genes[i]) for i in there]
             for rows in home.expression.slices():
                 counts = home.expression.counts(rows, home.cells.id)
                 total[rows] = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
-                found[rows] = counts[:, index].toarray()
+                found[rows.start : rows.stop, there] = counts[:, index].toarray()
+            found[:, [i for i in range(len(self._genes)) if i not in there]] = np.nan  # of another world model
             found *= (1e4 / np.maximum(total, 1.0))[:, None]
             self._expression[home.name] = total, {gene: found[:, i] for i, gene in enumerate(self._genes)}
         return self._expression[home.name]
@@ -217,9 +231,21 @@ def _who(home: Compartment, types: tuple[str, ...], *, dead: bool = False) -> Bo
     return mine if not types else np.asarray(mine & np.isin(home.cells.type_names(), types))
 
 
+def _in_groups(home: Compartment, options: Mapping[str, tuple[Node, ...]]) -> Bool:
+    """Return which cells are in the niches, organoids and organs that are asked for, (cell,)."""
+    inside_of = np.ones(home.cells.n, np.bool_)
+    for kind in KINDS:
+        if kind in options:
+            inside_of &= np.isin(_labels(home, kind), names(options[kind]))
+    return inside_of
+
+
 def _labels(home: Compartment, by: str) -> NDArray[np.str_]:
     if by == "cell_type":
         return home.cells.type_names()
+    if by in KINDS:
+        codes, words = labels(home.groups, by, home.cells.group)
+        return np.asarray((*words, ""))[codes]
     return home.cells.extra[by].astype(np.int64).astype(np.str_)
 
 

@@ -5,10 +5,11 @@ from math import inf
 
 from twin.engine.checks import Findings
 from twin.engine.focus import perturbations_named
+from twin.engine.grouping import groups_named
 from twin.model.contract import WorldModel
 from twin.process import Process
 from twin.scenario.expression import COMPARISONS, Binary, Call, ExpressionError, Node, Number, Text, Word, nodes, parse
-from twin.scenario.measures import CELL_WORDS, CLONES, FIELDS, PAIRS, Kind, Known, literal, unit_text
+from twin.scenario.measures import CELL_WORDS, CLONES, FIELDS, LEVELS, PAIRS, Kind, Known, literal, unit_text
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
 from twin.scenario.timeline import Assimilate
@@ -40,6 +41,17 @@ TAKEN = (  # names of readouts and of their axes
     "response_by_distance",
     "dose_by_distance",
     "concentration_by_distance",
+    "group",
+    "n_by_group",
+    "library_size_by_group",
+    "gene_mean_by_group",
+    "column_mean_by_group",
+    "program_score_by_group",
+    "concentration_by_group",
+    "response_by_group",
+    "niche",
+    "organoid",
+    "organ",
     "branch",
     "weight",
 )
@@ -64,7 +76,10 @@ def note(
     """
     genes = None if model is None else model.genes
     perturbations = None if model is None else perturbations_named(scenario, model)
-    known = known_names(scenario, genes, types, perturbations, columns_of(processes))
+    groups = groups_named(scenario)
+    if "niche" in scenario.observe.by_group and groups.get("niche") == ():
+        findings.add(("observe", "by_group"), "no compartment has niches: build cells from a shape, or leave it out")
+    known = known_names(scenario, genes, types, perturbations, columns_of(processes), groups)
     for name, text in scenario.observe.quantities.items():
         loc = ("observe", "quantities", name)
         if name in TAKEN or name in CELL_WORDS or not name.isidentifier():
@@ -126,7 +141,7 @@ def _bounds(node: Node) -> tuple[float, float]:
     if isinstance(node, Call):
         if node.name == "share":
             return 0.0, 1.0
-        if node.name in ("count", "mean_degree", "std", *FIELDS, *CLONES, *PAIRS):
+        if node.name in ("count", "mean_degree", "std", *FIELDS, *LEVELS, *CLONES, *PAIRS):
             return 0.0, inf
         of_cells = node.given[0] if node.given else None
         if node.name in ("mean", "median", "min", "max", "percentile", "sum") and isinstance(of_cells, Word):

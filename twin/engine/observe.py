@@ -1,6 +1,9 @@
 """What is written while a run goes: readouts of every compartment at chosen times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +11,16 @@ from scipy.spatial import cKDTree
 
 from twin.data.counts import onto_axis
 from twin.engine.apply import joined_rate
+from twin.engine.built import file_source
 from twin.engine.measure import Moment, all_types, groups_of
+from twin.engine.observe_groups import GAIN, GROUP, SPAN, Tally, group_labels, group_readouts
 from twin.engine.world import World
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
 from twin.process import SINK
 from twin.results import Readout, ReadoutLayout
 from twin.scenario.measures import unit_text
-from twin.scenario.schema import MeasuredCells
+from twin.scenario.network import NM_UM3_PER_NMOL, network_of
 from twin.scenario.timeline import whole_ticks
 from twin.scenario.watched import known_names
 from twin.state.body import Body, Compartment
@@ -93,6 +98,16 @@ def layout_of(world: World) -> ReadoutLayout:
             variables.append(
                 Readout("concentration_by_distance", (*at, "substance"), "nM", "mean concentration at the cells")
             )
+    if world.scenario.organs is not None and world.substances.names:
+        variables.append(Readout("substance_amount", ("compartment", "substance"), "nmol", "amount in the whole organ"))
+    for store in world.stores:
+        if store.observed:
+            for dim, labels in store.coords:
+                coords.setdefault(dim, list(labels))
+            variables.append(Readout(store.name, store.dims, store.units, store.about or store.name))
+    if observe.by_group:
+        coords[GROUP] = group_labels(world)
+        variables += group_readouts(world)
     columns = {column.name: column.units for column in world.columns}
     known = known_names(world.scenario, None, None, None, columns)
     for name, text in observe.quantities.items():
@@ -113,26 +128,30 @@ def references_of(world: World) -> References | None:
     response = world.scenario.observe.response
     if response is None:
         return None
-    column = world.perturbations.index(response.perturbation)
-    reference = world.model.perturbations[column].reference
-    dose = reference if np.isfinite(reference) else 1.0
-    genes = _program(world, response.program)
     control: dict[str, Float] = {}
     full: dict[str, Float] = {}
     for name, contexts in world.context.items():
+        model, genes = world.models[name], _program(world, name, response.program)
+        known = world.perturbations_of(name)
+        if genes is None or response.perturbation not in known:  # cells of another world model
+            control[name] = full[name] = np.full(len(model.contexts), np.nan)
+            continue
+        column = known.index(response.perturbation)
+        reference = model.perturbations[column].reference
+        dose = reference if np.isfinite(reference) else 1.0
         used = np.unique(contexts)
         context = np.repeat(used, REFERENCE_CELLS).astype(np.intp)
         ids = np.arange(len(context), dtype=np.uint64)
         streams = Streams(world.scenario.seed, 0, -1)
         depth = _own_depths(world, name, context, ids, streams)
         for arm, into in ((0, control), (1, full)):
-            doses = np.zeros((len(ids), len(world.perturbations)))
+            doses = np.zeros((len(ids), len(known)))
             doses[:, column] = arm * dose
             condition = Condition(ids, context, depth, doses, np.full(doses.shape, np.nan), np.ones(len(ids)))
-            counts, _ = world.model.sample(condition, streams)
+            counts, _ = model.sample(condition, streams)
             total = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)
             cells = np.log1p(1e4 * counts[:, genes].toarray() / total[:, None]).mean(axis=1)
-            into[name] = np.full(len(world.model.contexts), np.nan)
+            into[name] = np.full(len(model.contexts), np.nan)
             for c in used:
                 into[name][c] = cells[context == c].mean()
     return References(control, full)
@@ -140,11 +159,11 @@ def references_of(world: World) -> References | None:
 
 def _own_depths(world: World, name: str, context: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams) -> Float:
     """Return depths for reference cells of a compartment, (cell,), by the law of its own cells."""
-    source = world.scenario.compartments[name].cells
-    if not isinstance(source, MeasuredCells):
-        return world.model.depths(context, ids, streams)
+    source = file_source(world.scenario.compartments[name])
+    if source is None:
+        return world.models[name].depths(context, ids, streams)
     data = world.measured[name]
-    counts, _ = onto_axis(data, world.model.genes)
+    counts, _ = onto_axis(data, world.models[name].genes)
     total = np.maximum(np.asarray(counts.sum(axis=1), dtype=np.float64).ravel(), 1.0)  # as the cells are seeded
     types = data.column("cell_type", source.cell_type)
     luck = streams.stream("reference depth").uniform(ids, 1)[:, 0]
@@ -159,25 +178,42 @@ def observe_body(world: World, body: Body, references: References | None, moment
     """Return every readout of the layout at this moment, which must be ready for the scenario's quantities."""
     layout = layout_of(world)
     out = {v.name: np.full(layout.shape(v), np.nan) for v in layout.variables}
+    tally = Tally(world) if world.scenario.observe.by_group else None
     for place, name in enumerate(world.scenario.compartments):
-        _observe_tissue(world, body.compartments[name], references, place, out)
+        _observe_tissue(world, body.compartments[name], references, place, out, tally)
+    if tally is not None:
+        tally.write(out)
+    if "substance_amount" in out:
+        volume = network_of(world.scenario).volume  # (compartment,)
+        out["substance_amount"] = out["concentration_mean"] * volume[:, None] / NM_UM3_PER_NMOL
+    for store in world.stores:
+        if store.observed:
+            out[store.name] = body.stores[store.name]
     for name, text in world.scenario.observe.quantities.items():
         out[name] = moment.number(text)
     return out
 
 
-def _program(world: World, name: str) -> list[int]:
-    return [world.model.genes.index(gene) for gene in world.scenario.observe.programs[name]]
+def _program(world: World, compartment: str, name: str) -> list[int] | None:
+    """Return the places of a program's genes in a compartment's model; None where it lacks one of them."""
+    axis, genes = world.models[compartment].genes, world.scenario.observe.programs[name]
+    return [axis.index(gene) for gene in genes] if all(gene in axis for gene in genes) else None
 
 
 def _observe_tissue(
-    world: World, home: Compartment, references: References | None, place: int, out: dict[str, Float]
+    world: World,
+    home: Compartment,
+    references: References | None,
+    place: int,
+    out: dict[str, Float],
+    tally: Tally | None,
 ) -> None:
     observe, cells = world.scenario.observe, home.cells
     types = all_types(world)
-    genes = [world.model.genes.index(g) for g in observe.genes]
-    programs = {name: _program(world, name) for name in observe.programs}
-    wanted = sorted({*genes, *(g for program in programs.values() for g in program)})
+    axis = world.models[home.name].genes
+    genes = {k: axis.index(g) for k, g in enumerate(observe.genes) if g in axis}  # those of other models stay NaN
+    programs = {name: _program(world, home.name, name) for name in observe.programs}
+    wanted = sorted({*genes.values(), *(g for program in programs.values() for g in program or ())})
     column = {g: i for i, g in enumerate(wanted)}
     total = np.zeros(cells.n)
     per_10k = np.zeros((cells.n, len(wanted)))
@@ -186,14 +222,17 @@ def _observe_tissue(
         total[rows] = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
         per_10k[rows] = counts[:, wanted].toarray()
     per_10k *= (1e4 / np.maximum(total, 1.0))[:, None]
-    scores = {name: np.log1p(per_10k[:, [column[g] for g in gs]]).mean(axis=1) for name, gs in programs.items()}
+    scores = {
+        name: np.full(cells.n, np.nan) if gs is None else np.log1p(per_10k[:, [column[g] for g in gs]]).mean(axis=1)
+        for name, gs in programs.items()
+    }
     if len(world.substances.names):
         out["concentration_mean"][place] = home.concentration.mean(axis=(1, 2, 3))
         sink = joined_rate(home, SINK, home.concentration.shape)
         out["sink_mean"][place] = sink.mean(axis=(1, 2, 3))
     context = world.context[home.name][cells.cell_type]
     condition = Condition(cells.id, context, cells.depth, cells.dose, cells.time_since, cells.ec50_factor)
-    support = world.model.support(condition)
+    support = world.models[home.name].support(condition)
     names = cells.type_names()
     columns = cells.arrays() if observe.columns else {}
     gain = span = np.zeros(cells.n)
@@ -210,7 +249,7 @@ def _observe_tissue(
         out["support"][place, i] = support[mine].mean()
         for k, name in enumerate(observe.columns):
             out["column_mean"][place, i, k] = columns[name][mine].mean()
-        for k, g in enumerate(genes):
+        for k, g in genes.items():
             out["gene_mean"][place, i, k] = per_10k[mine, column[g]].mean()
         for k, name in enumerate(programs):
             out["program_score"][place, i, k] = scores[name][mine].mean()
@@ -218,6 +257,25 @@ def _observe_tissue(
             out["response_by_type"][place, i] = _ratio(gain[mine], span[mine])
     if observe.distance is not None:
         _observe_distance(world, home, gain, span, place, out)
+    if tally is not None:
+        of_genes = np.full((cells.n, len(observe.genes)), np.nan)
+        of_genes[:, list(genes)] = per_10k[:, [column[g] for g in genes.values()]]
+        voxel = home.grid.voxel_of(cells.position)
+        numbers = {
+            "library_size_by_group": total,
+            "gene_mean_by_group": of_genes,
+            "column_mean_by_group": _side_by_side([columns[name] for name in observe.columns], cells.n),
+            "program_score_by_group": _side_by_side(list(scores.values()), cells.n),
+            "concentration_by_group": home.concentration.reshape(-1, prod(home.grid.shape))[:, voxel].T,
+            GAIN: gain,
+            SPAN: span,
+        }
+        tally.add(home, numbers)
+
+
+def _side_by_side(columns: Sequence[NDArray[Any]], n: int) -> Float:
+    """Return columns (cell,) as one array, (cell, column)."""
+    return np.stack([np.asarray(c, np.float64) for c in columns], axis=1) if columns else np.empty((n, 0))
 
 
 def _observe_distance(
@@ -236,7 +294,8 @@ def _observe_distance(
         if "response_by_distance" in out:
             out["response_by_distance"][place, b] = _ratio(gain[mine], span[mine])
         if "dose_by_distance" in out:
-            out["dose_by_distance"][place, b] = cells.dose[mine].mean(axis=0)
+            for column, name in enumerate(world.perturbations_of(home.name)):
+                out["dose_by_distance"][place, b, world.perturbations.index(name)] = cells.dose[mine, column].mean()
         for s in range(len(world.substances.names)):
             out["concentration_by_distance"][place, b, s] = home.concentration[s].ravel()[voxel[mine]].mean()
 

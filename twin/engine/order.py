@@ -47,7 +47,7 @@ def port_faults(processes: Mapping[str, Process], told: Collection[str] = ()) ->
                 faults.append(
                     (name, f"takes {port.name!r} as {_described(port)}, but {owner} has it as {_described(meant)}")
                 )
-    return faults + _setter_faults(processes)
+    return faults + _setter_faults(processes) + _store_faults(processes)
 
 
 def _setter_faults(processes: Mapping[str, Process]) -> list[tuple[str, str]]:
@@ -60,6 +60,23 @@ def _setter_faults(processes: Mapping[str, Process]) -> list[tuple[str, str]]:
             if port.name in setters and port.name not in IN_TURN:
                 faults.append((name, f"sets {port.name!r}, and so does {setters[port.name]}: keep one of the two"))
             setters.setdefault(port.name, name)
+    return faults
+
+
+def _store_faults(processes: Mapping[str, Process]) -> list[tuple[str, str]]:
+    """Return stores that two processes keep, and axes that two stores label in two ways."""
+    faults: list[tuple[str, str]] = []
+    keepers: dict[str, str] = {}
+    axes: dict[str, tuple[tuple[str, ...], str]] = {}
+    for name, process in processes.items():
+        for store in process.stores:
+            if store.name in keepers:
+                faults.append((name, f"keeps a store {store.name!r}, and so does {keepers[store.name]}"))
+            keepers.setdefault(store.name, name)
+            for dim, labels in store.coords if store.observed else ():
+                known, owner = axes.setdefault(dim, (labels, name))
+                if known != labels:
+                    faults.append((name, f"labels the axis {dim!r} of {store.name!r} otherwise than {owner}"))
     return faults
 
 

@@ -9,7 +9,7 @@ from twin.kernels.packing import choose_sites, pack_box
 from twin.kernels.random import Stream, Streams
 from twin.scenario import region as parts
 from twin.scenario.region import Region
-from twin.scenario.schema import CellSource
+from twin.scenario.sources import CellSource
 from twin.state.fields import Grid
 
 Float = NDArray[np.float64]

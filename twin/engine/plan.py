@@ -15,17 +15,16 @@ from pydantic import ValidationError
 
 from twin import registry
 from twin.data.peek import Contents
-from twin.engine import checks, estimate, explain, observables, order, unserved
-from twin.engine.focus import focused, perturbations_named, types_named
+from twin.engine import checks, estimate, explain, observables, order, replicates, unserved
+from twin.engine.models import choices, distinct, in_all_eyes, load_models, main_of, needed
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
 from twin.process import Phase, Process, ProcessConfig
-from twin.scenario.behaviours import DEFAULT
 from twin.scenario.faults import faults_of
 from twin.scenario.load import LoadedScenario, ScenarioSource, read_source
 from twin.scenario.overlay import Key
 from twin.scenario.schema import Scenario
-from twin.scenario.timeline import InjectCells, whole_ticks
+from twin.scenario.timeline import whole_ticks
 
 MOST_TICKS = 1_000_000  # our choice: nearly a year of half-minutes; above it a tick was mistyped
 RECORDED = ("twin", "torch", "numpy", "scipy", "numba", "anndata", "xarray", "zarr", "dask", "networkx", "pydantic")
@@ -37,8 +36,9 @@ Chosen = dict[str, tuple[type[Process], ProcessConfig]]
 class Plan:
     """What a run is going to do.
 
-    model : the part that the scenario needs, as far as its files' counts are not needed to know it.
-    whole : all of it, which also lends unknown types a meaning.
+    model : the part that the scenario needs, as far as its files' counts are not needed to know it; where compartments
+        have models of their own, the one that stands for the run.
+    models, whole : per compartment the same, and all of it, which also lends unknown types a meaning.
     processes : (name, process) in the order in which they run in a tick.
     every : per process, how many ticks lie between its steps.
     n_cells : per compartment, at the start.
@@ -51,7 +51,8 @@ class Plan:
 
     loaded: LoadedScenario
     model: WorldModel
-    whole: WorldModel
+    models: Mapping[str, WorldModel]
+    whole: Mapping[str, WorldModel]
     processes: tuple[tuple[str, Process], ...]
     every: Mapping[str, int]
     n_ticks: int
@@ -120,16 +121,18 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         raise loaded.error([*findings.faults, *choose_processes(loaded)[1]])
     contents = checks.peek_files(loaded, findings)
     checks.peek_snapshots(loaded, findings)
-    whole = _model(loaded, contents, findings)
-    model = None if whole is None else _needed(whole, scenario, contents)
-    # names are looked up among all types and perturbations, genes among those of the types that are there
-    named = whole if whole is None or model is None or model.genes == whole.genes else whole.focused(genes=model.genes)
-    checks.document_faults(loaded, named, contents, findings)
+    whole = load_models(loaded, contents, findings)
+    known = len(whole) == len(scenario.compartments)
+    models = needed(whole, scenario, contents)
+    named = _named(whole, models)
+    types = checks.types_there(loaded, named, contents)
+    eyes: list[WorldModel | None] = [*distinct(named)] if known else [None]
+    in_all_eyes(findings, eyes, lambda m, part: checks.document_faults(loaded, m, named, contents, part))
+    replicates.note(loaded, distinct(named) if known else (), findings)
     chosen, faults = choose_processes(loaded)
     findings.faults += faults
     complete = len(chosen) == len(scenario.processes)
-    if named is not None:
-        _ask(chosen, named, findings)
+    in_all_eyes(findings, eyes, lambda m, part: _ask(chosen, m, part))
     processes = {name: cls.made_for(config, scenario) for name, (cls, config) in chosen.items()}
     every = {name: _every(name, process, findings) for name, process in processes.items()}
     ordered, circles = order.in_order(processes)
@@ -138,9 +141,10 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
         for name, message in (*order.port_faults(processes, unheard), *circles):
             findings.add(("processes", name), message)
         unserved.note(scenario, processes, findings)
-        observables.note(scenario, named, checks.types_there(loaded, named, contents), processes, findings)
+        in_all_eyes(findings, eyes, lambda m, part: observables.note(scenario, m, types, processes, part))
     n_cells = _n_cells(scenario, contents)
-    load = estimate.load_of(scenario, n_cells, model, processes, every) if model is not None else None
+    largest = max(models.values(), key=lambda m: len(m.genes)) if known else None
+    load = estimate.load_of(scenario, n_cells, largest, processes, every) if largest is not None else None
     memory = 0.0 if load is None else estimate.memory_bytes(load)
     if memory > scenario.execution.memory_limit_gib * estimate.GIB:
         findings.add(
@@ -148,17 +152,21 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
             f"about {memory / estimate.GIB:.1f} GiB are needed, the limit is "
             f"{scenario.execution.memory_limit_gib:g}; take fewer cells, commit more often, or raise it",
         )
-    if findings.faults or model is None or whole is None or load is None:
+    if findings.faults or load is None:
         raise loaded.error(findings.faults)
     return Plan(
         loaded=loaded,
-        model=model,
+        model=main_of(models, scenario),
+        models=models,
         whole=whole,
         processes=tuple((name, processes[name]) for name in ordered),
         every=every,
         n_ticks=scenario.n_ticks,
         n_cells=n_cells,
-        assumptions=_assumptions(scenario, model, [processes[name] for name in ordered]),
+        assumptions=(
+            *_assumptions(scenario, distinct(models), [processes[name] for name in ordered]),
+            *replicates.assumptions(loaded, scenario),
+        ),
         versions=versions(),
         plugins={name: _brought_by(registry.PLUGINS, "plugin", name) for name in ordered},
         model_from=_model_from(scenario),
@@ -187,48 +195,16 @@ def choose_processes(source: ScenarioSource) -> tuple[Chosen, list[Fault]]:
     return chosen, faults
 
 
-def _model(loaded: LoadedScenario, contents: Mapping[str, Contents], findings: checks.Findings) -> WorldModel | None:
-    choice = loaded.scenario.world_model
-    try:
-        if choice.path is not None:
-            loaded.resolve(choice.path)
-        return registry.load_model(choice, loaded.folder).for_types(_composed_types(loaded.scenario, contents))
-    except InputError as error:
-        findings.add(("world_model", "path" if choice.path is not None else "name"), str(error))
-        return None
-
-
-def _composed_types(scenario: Scenario, contents: Mapping[str, Contents]) -> tuple[str, ...]:
-    """Return the cell types that the scenario itself names as what its tissues are made of."""
-    sources = [compartment.cells for compartment in scenario.compartments.values()]
-    named = [tuple(c.composition) for c in sources if c.source == "model" and not isinstance(c.composition, str)]
-    tables = (n for n, compartment in scenario.compartments.items() if compartment.cells.source == "table")
-    named += [tuple(sorted(contents[n].cell_types)) for n in tables if n in contents]
-    named.append(tuple(event.cell_type for event in scenario.timeline if isinstance(event, InjectCells)))
-    own = (t for t in scenario.cell_types if t != DEFAULT)
-    return tuple(dict.fromkeys([*(t for types in named for t in types), *own]))
-
-
-def _needed(whole: WorldModel, scenario: Scenario, contents: Mapping[str, Contents]) -> WorldModel:
-    """Return the model of the types that can be there and of the perturbations that are named.
-
-    What genes an unknown type has is known from its counts only: with one, types and genes stay.
-    """
-    types = types_named(scenario, whole, contents)
-    perturbations = tuple(perturbations_named(scenario, whole))
-    if not types or types - set(whole.contexts):
-        return focused(whole, None, perturbations)
-    return focused(whole, tuple(c for c in whole.contexts if c in types), perturbations)
-
-
 _PLACED = re.compile(r"((?:[A-Za-z_]\w*|\[\d+\]|\.)+): (.+)", re.DOTALL)
 
 
-def _ask(chosen: Chosen, model: WorldModel, findings: checks.Findings) -> None:
+def _ask(chosen: Chosen, model: WorldModel | None, findings: checks.Findings) -> None:
     """Note what the processes say of the scenario; "timeline[0].dose: …" is told at that place.
 
     A process often checks a name that was found wrong already: that sentence is left out.
     """
+    if model is None:
+        return
     told = [(fault.key, fault.message) for fault in findings.faults]
     for name, (cls, config) in chosen.items():
         for sentence in cls.check(config, findings.loaded.scenario, model):
@@ -265,12 +241,31 @@ def _n_cells(scenario: Scenario, contents: Mapping[str, Contents]) -> dict[str, 
     n_cells = {}
     for name, compartment in scenario.compartments.items():
         found = contents.get(name)
-        count = None if compartment.cells.source == "table" else compartment.cells.count
+        cells = compartment.cells
+        count = cells.count if cells.source in ("model", "h5ad") else None
         n_cells[name] = count or (found.n_cells if found is not None else 0)
     return n_cells
 
 
-def _assumptions(scenario: Scenario, model: WorldModel, processes: Sequence[Process]) -> tuple[str, ...]:
+def _named(whole: Mapping[str, WorldModel], models: Mapping[str, WorldModel]) -> dict[str, WorldModel]:
+    """Return per compartment what names are looked up in: all types and perturbations, genes of the types there."""
+    made: dict[int, WorldModel] = {}
+    for name, model in models.items():
+        if id(model) not in made:
+            all_of = whole[name]
+            made[id(model)] = all_of if model.genes == all_of.genes else all_of.focused(genes=model.genes)
+    return {name: made[id(model)] for name, model in models.items()}
+
+
+def _assumptions(scenario: Scenario, models: Sequence[WorldModel], processes: Sequence[Process]) -> tuple[str, ...]:
+    told = [sentence for model in models for sentence in _of_model(model)]
+    for process in processes:
+        for model in models:
+            told += process.assumptions(scenario, model)
+    return tuple(dict.fromkeys(told))
+
+
+def _of_model(model: WorldModel) -> list[str]:
     told = list(model.notes)
     last = model.last_time()
     times = sorted({t for p in model.perturbations for t in p.times if 0 < t <= last})
@@ -283,9 +278,7 @@ def _assumptions(scenario: Scenario, model: WorldModel, processes: Sequence[Proc
             )
         else:
             told.append(f"{how}: the model's κ = {model.kappa():.3g} was fitted to measured times")
-    for process in processes:
-        told += process.assumptions(scenario, model)
-    return tuple(dict.fromkeys(told))
+    return told
 
 
 @lru_cache(maxsize=1)
@@ -306,5 +299,5 @@ def _brought_by(group: str, kind: str, name: str) -> str:
 
 
 def _model_from(scenario: Scenario) -> str:
-    choice = scenario.world_model
+    choice = next(iter(choices(scenario)))
     return f"checkpoint {choice.path}" if choice.path else _brought_by(registry.MODELS, "world model", choice.name)

@@ -1,20 +1,27 @@
 """The Body at the start: cells made and placed, fields filled, graphs empty."""
 
-import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.data.counts import onto_axis
+from twin.engine.built import drawn_rows, file_source, standing
+from twin.engine.grouping import groups_at_start, tree_at_start
 from twin.engine.places import packed_places
-from twin.engine.world import CODED, UNKNOWN, World, composed
+from twin.engine.variation import donors_of, drawn_of, sown
+from twin.engine.world import CODED, World
 from twin.errors import InputError
 from twin.kernels.blocks import Crew
 from twin.kernels.curve import curve_order
 from twin.kernels.random import Streams
 from twin.model.contract import Condition
 from twin.process import ALONE
-from twin.scenario.schema import CellSource, Compartment, MeasuredCells, TableCells
+from twin.scenario.builders import Built
+from twin.scenario.layout import centred, radii_of
+from twin.scenario.network import network_graph
+from twin.scenario.schema import Compartment, MeasuredCells, TableCells
+from twin.scenario.sources import CellSource
+from twin.scenario.spatial import Spatial
 from twin.scenario.watched import FOUNDER
 from twin.state.body import Body
 from twin.state.body import Compartment as Tissue
@@ -25,7 +32,6 @@ from twin.state.locality import LEAST_ORDERED
 
 Float = NDArray[np.float64]
 
-DEFAULT_RADIUS = 5.0  # µm; our choice, between a lymphocyte (4) and a monocyte (6)
 MOST_TRIED = 64  # replicates whose places are tried before a run; our choice
 
 
@@ -40,15 +46,15 @@ def seed_body(world: World, replicate: int, crew: Crew = ALONE) -> Body:
         If cells do not fit into their box or their region.
     """
     streams = Streams(world.scenario.seed, replicate, 0)
-    network: nx.DiGraph[str] = nx.DiGraph()
     compartments: dict[str, Tissue] = {}
     first_id = 0
     for name, document in world.scenario.compartments.items():
         tissue = _seed_tissue(world, name, document, streams, first_id, crew)
         compartments[name] = tissue
-        network.add_node(name, organ=document.organ)
         first_id += tissue.cells.n
-    return Body(compartments, network)
+    body = Body(compartments, network_graph(world.scenario))
+    body.keep(world.stores)
+    return body
 
 
 def grid_of(compartment: Compartment) -> Grid:
@@ -92,13 +98,19 @@ def place_cells(
         code = _codes(world.measured[name].column("cell_type", source.cell_type), types)
     elif isinstance(source, TableCells):
         code = _codes(world.placed[name].cell_type, types)
+    elif isinstance(source, Built):
+        code = standing(name, document, types, streams).code
     else:
-        code = np.repeat(np.arange(len(types)), composed(name, document, types, world.model))
+        code, _ = sown(world, name, document, streams.replicate)
     radius = _radii(source, code, types)
     if isinstance(source, MeasuredCells) and source.spatial:
         position = _measured_places(world, name, source, grid)
+        if isinstance(source.spatial, Spatial):
+            radius = _measured_radii(world, name, source.spatial, position, radius)
     elif isinstance(source, TableCells):  # inside the box: checked when the scenario was
         position = world.placed[name].position - np.asarray(source.origin)
+    elif isinstance(source, Built):
+        position = standing(name, document, types, streams).position
     else:
         position = packed_places(name, source, code, radius, types, grid, streams)
     # rows run along the longest edge of the box: neighbours in space are neighbours in memory
@@ -116,17 +128,30 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
     else:
         along = np.arange(n)
     ids = (first_id + along).astype(np.uint64)
-    n_pert, genes = len(world.perturbations), len(world.model.genes)
+    model = world.models[name]
+    n_pert, genes = len(model.perturbations), len(model.genes)
     spread = np.exp(source.ec50_spread * streams.stream("ec50").normal(ids, 1)[:, 0])
     coded = {what: np.zeros(n, np.int16) for what in CODED[1:]}
-    if isinstance(source, MeasuredCells):
-        raw, _ = onto_axis(world.measured[name], world.model.genes)
-        depth = np.maximum(np.asarray(raw.sum(axis=1), dtype=np.float64).ravel()[order], 1.0)
+    rows_of = order  # (cell,) of the file, where there is one
+    if isinstance(source, Built) and name in world.measured:
+        rows_of = _drawn_for(world, name, document, code, ids, streams)
+    if name in world.measured:
+        raw, _ = onto_axis(world.measured[name], model.genes)
+        depth = np.maximum(np.asarray(raw.sum(axis=1), dtype=np.float64).ravel()[rows_of], 1.0)
         for what in CODED[1:]:
-            if world.names[name][what] != (UNKNOWN,):
-                coded[what] = _codes(world.measured[name].column(what), world.names[name][what])[order].astype(np.int16)
+            told = what == "species" and document.species is not None
+            told |= what == "donor" and world.declares_donors(name)
+            if world.measured[name].find_column(what) is not None and not told:
+                codes = _codes(world.measured[name].column(what), world.names[name][what])
+                coded[what] = codes[rows_of].astype(np.int16)
     else:
-        depth = world.model.depths(world.context[name][code], ids, streams)
+        depth = model.depths(world.context[name][code], ids, streams)
+    drawn = drawn_of(world, name, streams.replicate)
+    if world.declares_donors(name):
+        coded["donor"] = donors_of(world, name, document, streams.replicate, n)[order].astype(np.int16)
+    depth = drawn.depth_of(depth, coded["donor"])
+    if drawn.ec50 is not None:
+        spread = spread * drawn.ec50[coded["donor"]]
     condition = Condition(
         ids,
         world.context[name][code],
@@ -134,27 +159,24 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
         np.zeros((n, n_pert)),
         np.full((n, n_pert), np.nan),
         spread,
+        **drawn.of_cells(coded["donor"], code),
     )
     expression = Expression(genes, world.scenario.execution.chunk)
 
     def made(rows: slice) -> tuple[Chunk, NDArray[np.float32]]:
         some = condition.rows(rows)
-        if isinstance(source, MeasuredCells):
-            counts = raw[order[rows]]
-            return pack(counts), world.model.encode(counts, some)
-        counts, latent = world.model.sample(some, streams)
+        if name in world.measured:
+            counts = raw[rows_of[rows]]
+            return pack(counts), model.encode(counts, some)
+        counts, latent = model.sample(some, streams)
         return pack(counts), latent
 
-    z = np.zeros((n, world.model.latent_size), np.float32)
-    spread_over = crew if world.model.shares_threads else ALONE
+    z = np.zeros((n, model.latent_size), np.float32)
+    spread_over = crew if model.shares_threads else ALONE
     pieces = slices(n, expression.chunk_size)
     for rows, (chunk, latent) in zip(pieces, spread_over.in_order(made, pieces), strict=True):
         expression.chunks.append(chunk)  # chunk by chunk: all counts at once would be three times as large
         z[rows] = latent
-    groups: nx.DiGraph[int] = nx.DiGraph()
-    groups.add_node(0, name=document.organ, kind="organ")
-    groups.add_node(1, name=name, kind="tissue")
-    groups.add_edge(0, 1)
     cells = Cells(
         id=ids,
         parent=ids.copy(),
@@ -165,7 +187,7 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
         donor=coded["donor"],
         species=coded["species"],
         technology=coded["technology"],
-        group=np.ones(n, np.int32),
+        group=groups_at_start(world, name, document, order, streams),
         alive=np.ones(n, np.bool_),
         depth=depth,
         z=z,
@@ -185,8 +207,19 @@ def _seed_tissue(world: World, name: str, document: Compartment, streams: Stream
         grid,
         fields.copy(),
         sp.csr_array((n, n), dtype=np.float64),
-        groups,
+        tree_at_start(world, name, document),
+        well_mixed=document.well_mixed,
     )
+
+
+def _drawn_for(
+    world: World, name: str, document: Compartment, code: NDArray[np.intp], ids: NDArray[np.uint64], streams: Streams
+) -> NDArray[np.intp]:
+    """Return the measured cell whose transcriptome each built cell takes, (cell,)."""
+    source = file_source(document)
+    assert source is not None
+    own = world.measured[name].column("cell_type", source.cell_type)
+    return drawn_rows(own, np.asarray(world.names[name]["cell_type"])[code], ids, streams)
 
 
 def slices(n: int, size: int) -> list[slice]:
@@ -207,34 +240,28 @@ def made_column(column: Column, ids: NDArray[np.uint64]) -> Float:
 
 
 def _radii(source: CellSource, code: NDArray[np.intp], types: tuple[str, ...]) -> Float:
-    default = source.radius.get("default", DEFAULT_RADIUS)
-    return np.array([source.radius.get(t, default) for t in types], dtype=np.float64)[code]
+    return np.array([source.radius_of(t) for t in types], dtype=np.float64)[code]
+
+
+def _measured_radii(world: World, name: str, how: Spatial, position: Float, by_type: Float) -> Float:
+    data = world.measured[name]
+    try:
+        return radii_of(how, data.obs, position, by_type, data.source)
+    except InputError as error:
+        raise InputError(f"compartments.{name}.cells.spatial: {error}") from error
 
 
 def _measured_places(world: World, name: str, source: MeasuredCells, grid: Grid) -> Float:
+    """Return where the file says that the cells stand: as it does, or the tissue in the middle of the box."""
     data = world.measured[name]
-    if data.spatial is None:
-        raise InputError(
-            f"compartments.{name}.cells.spatial: {data.source} has no obsm['spatial']; leave `spatial` out to "
-            "have the cells packed into the box"
-        )
-    width = data.spatial.shape[1] if data.spatial.ndim == 2 else 0
-    if width not in (2, 3):
-        raise InputError(
-            f"compartments.{name}.cells.spatial: obsm['spatial'] of {data.source} has the shape {data.spatial.shape}; "
-            "it must have 2 or 3 columns, x, y and z in um"
-        )
-    lost = ~np.isfinite(data.spatial).all(axis=1)
-    if lost.any():
-        raise InputError(
-            f"compartments.{name}.cells.spatial: {int(lost.sum())} cells of {data.source} have a place that is not "
-            f"finite, the first is {data.obs.index[int(np.argmax(lost))]}; leave them out of the file"
-        )
-    position = np.zeros((data.n_cells, 3))
-    position[:, :width] = data.spatial
-    if width == 2:
-        position[:, 2] = grid.size[2] / 2
+    assert data.spatial is not None
     low, high = np.asarray(grid.origin), np.asarray(grid.origin) + grid.size
+    if isinstance(source.spatial, Spatial):
+        position = centred(data.spatial, low, high)
+    else:
+        position = data.spatial.copy()
+        if not position[:, 2].any():  # a section without a third axis
+            position[:, 2] = grid.size[2] / 2
     outside = ((position < low) | (position > high)).any(axis=1)
     if outside.any():
         first = position[outside][0]

@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from json import dumps
@@ -29,6 +29,7 @@ from twin.results.commits import load_commits, stopped_by
 from twin.results.layout import fork_of, state_name, trajectory_of, update_of
 from twin.scenario.learning import learns_among, settled_by
 from twin.scenario.load import LoadedScenario
+from twin.scenario.network import network_graph
 from twin.scenario.variants import axes_of, load_variant, with_values
 from twin.state.body import Body
 
@@ -107,7 +108,12 @@ def segment(
         if share is not None:
             world, threads = opened.enter_context(share(world))
         writer = TrajectoryWriter(
-            out, trajectory, world.model.genes, world.perturbations, world.substances.names, world.scenario.tick
+            out,
+            trajectory,
+            {name: model.genes for name, model in world.models.items()},
+            {name: world.perturbations_of(name) for name in world.models},
+            world.substances.names,
+            world.scenario.tick,
         )
         crew = opened.enter_context(Crew(threads, begin=_alone))
         body = writer.restore()
@@ -243,8 +249,10 @@ def adapted(body: Body, world: World) -> Body:
     names = {name for name, _ in world.processes}
     for home in body.compartments.values():
         cells = home.cells
-        if cells.dose.shape[1] != len(world.perturbations) or dict(cells.names) != world.names[home.name]:
+        same = _same_but_more_donors(cells.names, world.names[home.name])
+        if cells.dose.shape[1] != len(world.perturbations_of(home.name)) or not same:
             raise RunError(f"{home.name}: the branch holds other types or perturbations than its past")
+        cells.names = world.names[home.name]
         if cells.columns != world.columns:
             fresh = {c.name: _filled(cells.n, c.width, c.initial) for c in world.columns}
             cells.extra = {
@@ -256,7 +264,15 @@ def adapted(body: Body, world: World) -> Body:
             port: {process: values for process, values in contributions.items() if process in names}
             for port, contributions in home.rates.items()
         }
+    body.keep(world.stores)
+    body.network = network_graph(world.scenario)
     return body
+
+
+def _same_but_more_donors(before: Mapping[str, tuple[str, ...]], now: Mapping[str, tuple[str, ...]]) -> bool:
+    """Say whether cells' categories are the same; a run that got more replicates may have got donors at the end."""
+    known = before["donor"]
+    return {**before, "donor": now["donor"][: len(known)]} == {**now, "donor": known}
 
 
 def _filled(n: int, width: int, value: float) -> "np.ndarray[Any, np.dtype[np.float64]]":

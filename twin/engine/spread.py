@@ -16,6 +16,7 @@ import torch
 from distributed import Client, Future, get_client, get_worker, secede
 from numpy.typing import NDArray
 
+from twin.engine.models import distinct
 from twin.engine.segments import world_of
 from twin.engine.world import World
 from twin.kernels.random import Streams
@@ -120,17 +121,19 @@ def spread(
 ) -> Iterator[tuple[World, int]]:
     """Give a world whose cells are worked on by helpers too, and how many threads it takes to keep them busy.
 
-    It is called on a worker of the cluster. A model that several threads may not ask at once stays at home.
+    It is called on a worker of the cluster. A model that several threads may not ask at once stays at home, and so do
+    several models.
 
     helpers : address of a worker → its threads.
     """
-    if not helpers or not world.model.shares_threads or not world.model.genes:
+    alone = len(distinct(world.models)) > 1 or not world.model.shares_threads or not world.model.genes
+    if not helpers or alone:
         yield world, 1
         return
     secede()  # type: ignore[no-untyped-call]  # Dask's own; whoever else counts on this worker need not wait for us
     others = {address: threads for address, threads in helpers.items() if address != get_worker().address}
     model = SpreadModel(world.model, get_client(), loaded, trajectory, others)
-    yield replace(world, model=cast(WorldModel, model)), model.n_hands
+    yield replace(world, models=dict.fromkeys(world.models, cast(WorldModel, model))), model.n_hands
 
 
 def _sent(client: Client, what: Any, helper: str) -> "Future[Any]":

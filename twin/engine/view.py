@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.engine.apply import joined_rate
+from twin.engine.variation import drawn_of
 from twin.engine.world import World
 from twin.kernels.blocks import Crew
 from twin.kernels.random import Streams
@@ -34,10 +35,12 @@ def view_of(
     replicate: int,
     crew: Crew = ALONE,
     released: frozenset[int] = frozenset(),
+    stores: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> View:
     """Return what `process` sees of `home` at the start of its step; arrays cannot be written.
 
     released : places in the timeline of events whose condition lets them happen now.
+    stores : what processes keep of the whole trajectory.
     """
     scenario = world.scenario
     arrays = {name: _frozen(a) for name, a in home.cells.arrays().items()}
@@ -55,10 +58,10 @@ def view_of(
         grid=home.grid,
         substances=world.substances,
         scenario=scenario,
-        model=world.model,
+        model=world.models[home.name],
         streams=Streams(scenario.seed, replicate, tick),
         names=home.cells.names,
-        perturbations=world.perturbations,
+        perturbations=world.perturbations_of(home.name),
         context=world.context[home.name],
         arrays=arrays,
         rates=rates,
@@ -68,6 +71,11 @@ def view_of(
         behaviours=world.behaviours,
         crew=crew,
         released=released,
+        stores={name: _frozen(values) for name, values in (stores or {}).items()},
+        groups=home.groups,
+        well_mixed=home.well_mixed,
+        replicate=replicate,
+        drawn=drawn_of(world, home.name, replicate),
     )
 
 

@@ -8,27 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.assimilation.snapshot import Snapshot, read_snapshot
-from twin.data.counts import CountData, onto_axis, read_counts
+from twin.data.counts import CountData, onto_axis
 from twin.data.places import Places, read_places
+from twin.engine.built import file_source, read_transcriptomes, types_of_built
 from twin.engine.checks import WALLS, Findings, gene_faults
 from twin.engine.focus import focused, perturbations_named, types_of
+from twin.engine.measured import read_tissue
+from twin.engine.models import Models, choices, distinct, main_of
 from twin.errors import InputError
-from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
 from twin.model.prediction import LEAST_NEW
 from twin.process import Process
 from twin.scenario.behaviours import DEFAULT, NO_BEHAVIOURS, Behaviours, behaviours_of
+from twin.scenario.builders import Built
 from twin.scenario.load import LoadedScenario
+from twin.scenario.network import travelled
 from twin.scenario.schema import Compartment, MeasuredCells, Scenario, TableCells
 from twin.scenario.timeline import Assimilate, InjectCells
+from twin.scenario.variation import DonorEffects, spreads_of
 from twin.scenario.watched import FOUNDER, follows_clones
 from twin.state.cells import Column
 from twin.state.fields import Substances, Wall
+from twin.state.stores import Store
+from twin.state.variation import Drawn
 from twin.units import Concentration
 
 LN2 = float(np.log(2.0))
 CODED = ("cell_type", "donor", "species", "technology")
 UNKNOWN = "unknown"
+SAMPLED = "sampled"  # donor of cells that the model draws, where the scenario declares none
 INJECTED = "injected"  # donor of cells that were put in while the run went
 LEAST_SHARED = 0.5  # of a file's counts, on genes that the model knows; our choice: below it most of a cell is lost
 
@@ -37,6 +45,7 @@ LEAST_SHARED = 0.5  # of a file's counts, on genes that the model knows; our cho
 class World:
     """Everything but the state.
 
+    models : per compartment what moves its cells; most often the same for all.
     processes : (name, process) in the order of a tick.
     names : per compartment and coded column its categories.
     context : per compartment, (type,) index of each cell type among the model's contexts.
@@ -44,10 +53,12 @@ class World:
     notes : what a run has to record of its cells, a sentence each.
     placed : per compartment the cells of its table, where it is made from one.
     snapshots : per place in the timeline the measured cells that are assimilated there.
+    donors : names of the donors that the scenario declares. spreads : in what they differ.
+    drawn : per compartment and replicate its effects, as far as they were asked for (`twin.engine.variation`).
     """
 
     scenario: Scenario
-    model: WorldModel
+    models: Mapping[str, WorldModel]
     processes: tuple[tuple[str, Process], ...]
     substances: Substances
     names: dict[str, dict[str, tuple[str, ...]]]
@@ -58,11 +69,32 @@ class World:
     notes: tuple[str, ...] = ()
     placed: Mapping[str, Places] = field(default_factory=dict)
     snapshots: Mapping[int, Snapshot] = field(default_factory=dict)
+    donors: tuple[str, ...] = ()
+    spreads: DonorEffects = field(default_factory=DonorEffects)
+    drawn: dict[tuple[str, int], Drawn] = field(default_factory=dict)
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """What processes keep of the whole trajectory."""
+        return tuple(store for _, process in self.processes for store in process.stores)
+
+    @property
+    def model(self) -> WorldModel:
+        """The model that stands for the run where one has to."""
+        return main_of(self.models, self.scenario)
 
     @property
     def perturbations(self) -> tuple[str, ...]:
-        """Columns of dose and time_since: what the model can do to a cell."""
-        return tuple(p.name for p in self.model.perturbations)
+        """What the models can do to a cell, of one after the other."""
+        return tuple(dict.fromkeys(p.name for model in distinct(self.models) for p in model.perturbations))
+
+    def declares_donors(self, compartment: str) -> bool:
+        """Say whether the scenario declares the donors of a compartment's cells; those of a file may name their own."""
+        return bool(self.donors) and set(self.donors) <= set(self.names[compartment]["donor"])
+
+    def perturbations_of(self, compartment: str) -> tuple[str, ...]:
+        """Columns of dose and time_since of the cells of a compartment."""
+        return tuple(p.name for p in self.models[compartment].perturbations)
 
 
 def substances_of(scenario: Scenario) -> Substances:
@@ -91,7 +123,7 @@ def substances_of(scenario: Scenario) -> Substances:
     )
 
 
-def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tuple[str, Process], ...]) -> World:
+def build_world(loaded: LoadedScenario, wholes: Models, processes: tuple[tuple[str, Process], ...]) -> World:
     """Read the measured cells that the scenario names, and fit the model to it.
 
     A type that the model was not trained on gets a meaning from its own cells here, taken as controls. What runs is
@@ -99,7 +131,7 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
 
     Parameters
     ----------
-    model : the whole one.
+    wholes : per compartment the whole model.
 
     Raises
     ------
@@ -114,12 +146,13 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
     placed: dict[str, Places] = {}
     told: dict[str, list[str]] = {}
     present: dict[str, set[str]] = {}
-    whole = model
+    models: dict[str, WorldModel] = dict(wholes)
+    donors = () if scenario.variation is None else scenario.variation.donor_names(scenario.replicates)
     for name, compartment in scenario.compartments.items():
-        source = compartment.cells
+        source, whole, model = compartment.cells, wholes[name], models[name]
         if isinstance(source, MeasuredCells):
-            all_cells, rows = _chosen_cells(loaded, name, source, scenario.seed)
-            data = all_cells.take(rows)
+            tissue = read_tissue(loaded, name, source)
+            data = tissue.cells
             measured[name] = data
             _shared_genes(name, source, data, model)
             names[name] = {
@@ -130,7 +163,23 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
                 },
             }
             present[name] = set(names[name]["cell_type"])
-            model, told[name] = _extended(model, name, all_cells, source, names[name]["cell_type"])
+            extended, new = _extended(model, name, tissue.data, source, names[name]["cell_type"])
+            told[name] = [*tissue.notes, *new]
+            models |= {other: extended for other in models if models[other] is model}
+        elif isinstance(source, Built):
+            types = types_of_built(compartment)
+            names[name] = {"cell_type": types, **dict.fromkeys(CODED[1:], (UNKNOWN,)), "donor": (SAMPLED,)}
+            present[name] = set(types)
+            told[name] = []
+            file = file_source(compartment)
+            if file is not None:
+                data = measured[name] = read_transcriptomes(loaded, name, compartment)
+                _shared_genes(name, file, data, model)
+                for what in CODED[1:]:
+                    known = data.find_column(what) is not None
+                    names[name][what] = _categories(data.column(what)) if known else (UNKNOWN,)
+                extended, told[name] = _extended(model, name, data, file, types)
+                models |= {other: extended for other in models if models[other] is model}
         else:
             if isinstance(source, TableCells):
                 placed[name] = read_places(loaded.resolve(source.file), source.types)
@@ -140,7 +189,7 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
                 types = types_of(compartment, whole)
             names[name] = {
                 "cell_type": types,
-                "donor": ("sampled",),
+                "donor": (SAMPLED,),
                 "species": (UNKNOWN,),
                 "technology": (UNKNOWN,),
             }
@@ -149,21 +198,31 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
             else:
                 n_of = composed(name, compartment, types, whole)
                 present[name] = {t for t, n in zip(types, n_of, strict=True) if n}
+        if compartment.species is not None:
+            names[name]["species"] = (compartment.species,)
+        if donors and name in measured and names[name]["donor"] != (UNKNOWN,):
+            _refuse_other_donors(loaded, name, names[name]["donor"])
+        if donors and names[name]["donor"] in ((SAMPLED,), (UNKNOWN,)):
+            names[name]["donor"] = (INJECTED, *donors)  # first, so that more replicates leave the codes as they are
         _with_injected(scenario, name, names[name], whole)
-    here = {t for columns in names.values() for t in columns["cell_type"]}
-    contexts = tuple(c for c in model.contexts if c in here)
-    model = focused(model, contexts, tuple(perturbations_named(scenario, whole)))
+    for tied in travelled(scenario):
+        _know_each_other(scenario, {name: names[name] for name in names if name in tied})
+    for homes in choices(scenario).values():
+        model, whole = models[homes[0]], wholes[homes[0]]
+        here = {t for name in homes for t in names[name]["cell_type"]}
+        contexts = tuple(c for c in model.contexts if c in here)
+        models |= dict.fromkeys(homes, focused(model, contexts, tuple(perturbations_named(scenario, whole))))
     findings = Findings(loaded)
-    gene_faults(scenario, model.genes, findings)
+    gene_faults(scenario, tuple(gene for model in distinct(models) for gene in model.genes), findings)
     if findings.faults:
         raise loaded.error(findings.faults)
     notes: list[str] = []
     for name, data in measured.items():
-        source = scenario.compartments[name].cells
-        assert isinstance(source, MeasuredCells)
-        notes += [_shared_genes(name, source, data, model), *told[name]]
+        file = file_source(scenario.compartments[name])
+        assert file is not None
+        notes += [_shared_genes(name, file, data, models[name]), *told[name]]
     context = {
-        name: np.array([model.contexts.index(t) for t in columns["cell_type"]], dtype=np.intp)
+        name: np.array([models[name].contexts.index(t) for t in columns["cell_type"]], dtype=np.intp)
         for name, columns in names.items()
     }
     columns = tuple(column for _, process in processes for column in process.columns)
@@ -172,7 +231,7 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
     notes += _absent(scenario, present)
     return World(
         scenario,
-        model,
+        models,
         processes,
         substances_of(scenario),
         names,
@@ -182,11 +241,13 @@ def build_world(loaded: LoadedScenario, model: WorldModel, processes: tuple[tupl
         behaviours_of(scenario),
         tuple(notes),
         placed,
-        _snapshots(loaded, model),
+        _snapshots(loaded, models),
+        donors,
+        spreads_of(scenario.variation, loaded.resolve),
     )
 
 
-def _snapshots(loaded: LoadedScenario, model: WorldModel) -> dict[int, Snapshot]:
+def _snapshots(loaded: LoadedScenario, models: Models) -> dict[int, Snapshot]:
     """Read the measured cells that the timeline assimilates.
 
     Raises
@@ -198,6 +259,7 @@ def _snapshots(loaded: LoadedScenario, model: WorldModel) -> dict[int, Snapshot]
     for i, event in enumerate(loaded.scenario.timeline):
         if isinstance(event, Assimilate):
             file = loaded.resolve(event.file)
+            model = models[event.compartment or next(iter(models))]
             try:
                 found[i] = read_snapshot(file, model.genes, event.cell_type, event.where, event.hold_out)
             except InputError as error:
@@ -207,13 +269,40 @@ def _snapshots(loaded: LoadedScenario, model: WorldModel) -> dict[int, Snapshot]
     return found
 
 
+def _know_each_other(scenario: Scenario, tied: Mapping[str, dict[str, tuple[str, ...]]]) -> None:
+    """Give compartments between which cells travel each other's categories, their own first: nobody's code changes.
+
+    Raises
+    ------
+    InputError
+        If declared and measured donors would mix: in what they differ is drawn by compartment.
+    """
+    if scenario.variation is not None and len({columns["donor"] for columns in tied.values()}) > 1:
+        raise InputError(
+            f"organs.traffic: cells travel between {', '.join(tied)}, whose donors differ: with a section variation "
+            "they must be the same ones; leave the traffic or the variation out"
+        )
+    for what in CODED:
+        known = [word for columns in tied.values() for word in columns[what]]
+        for columns in tied.values():
+            columns[what] = tuple(dict.fromkeys((*columns[what], *known)))
+
+
 def _with_injected(scenario: Scenario, name: str, names: dict[str, tuple[str, ...]], whole: WorldModel) -> None:
     """Add the types of the cells that will be injected into a compartment to its names, and their donor."""
     events = [e for e in scenario.timeline if isinstance(e, InjectCells) and e.compartment in (None, name)]
     new = dict.fromkeys(e.cell_type for e in events if e.cell_type not in names["cell_type"])
     names["cell_type"] = (*names["cell_type"], *(t for t in new if t in whole.contexts))
-    if events and names["donor"] != ("sampled",):
+    if events and names["donor"] != (SAMPLED,) and INJECTED not in names["donor"]:
         names["donor"] = (*names["donor"], INJECTED)
+
+
+def _refuse_other_donors(loaded: LoadedScenario, name: str, own: tuple[str, ...]) -> None:
+    """Refuse donors that are declared where the cells of a file have donors of their own."""
+    declared = [key for key in ("n", "names", "per_replicate") if key in (loaded.document["variation"]["donors"] or {})]
+    if declared:
+        message = f"the cells of compartments.{name} are of the {len(own)} donors of their file: leave it out"
+        raise loaded.error([loaded.fault(("variation", "donors", declared[0]), message)])
 
 
 def composed(name: str, compartment: Compartment, types: tuple[str, ...], model: WorldModel) -> NDArray[np.intp]:
@@ -230,6 +319,8 @@ def composed(name: str, compartment: Compartment, types: tuple[str, ...], model:
         shares = np.array([model.composition[model.contexts.index(t)] for t in types], dtype=np.float64)
     else:
         shares = np.array([source.composition.get(t, 0.0) for t in types], dtype=np.float64)
+    if source.count == 0:
+        return np.zeros(len(types), dtype=np.intp)
     if shares.sum() <= 0:
         raise InputError(f"compartments.{name}.cells.composition: no type has a share above 0")
     return type_counts(source.count, shares)
@@ -246,28 +337,6 @@ def type_counts(total: int, shares: NDArray[np.float64]) -> NDArray[np.intp]:
 
 def _categories(values: NDArray[np.str_]) -> tuple[str, ...]:
     return tuple(sorted({str(v) for v in values}))
-
-
-def _chosen_cells(
-    loaded: LoadedScenario, name: str, source: MeasuredCells, seed: int
-) -> tuple[CountData, NDArray[np.intp]]:
-    """Return the file's cells after `where`, and the rows of those that are drawn for the compartment."""
-    file = loaded.resolve(source.file)
-    data = read_counts(file)
-    keep = np.ones(data.n_cells, dtype=np.bool_)
-    for column, value in source.where.items():
-        keep &= data.column(column, column) == value
-    if not keep.any():
-        asked = ", ".join(f"{k}: {v}" for k, v in source.where.items())
-        raise InputError(f"compartments.{name}.cells.where: {file} has no cell with {asked}")
-    data = data.take(keep)
-    rows = np.arange(data.n_cells)
-    if source.count is not None:
-        if source.count > len(rows):
-            raise InputError(f"compartments.{name}.cells.count: {source.count} cells asked, {file} has {len(rows)}")
-        luck = Streams(seed, 0, 0).stream(f"choose cells of {name}").uniform(np.flatnonzero(keep).astype(np.uint64), 1)
-        rows = np.sort(np.argsort(luck[:, 0], kind="stable")[: source.count])
-    return data, rows
 
 
 def _shared_genes(name: str, source: MeasuredCells, data: CountData, model: WorldModel) -> str:

@@ -23,3 +23,19 @@ def strength(dose: Float, reference: float, ec50: float, hill: float, ec50_facto
     d, k = np.maximum(dose, 0.0) ** hill, (ec50 * ec50_factor) ** hill
     full = reference**hill / (reference**hill + ec50**hill)
     return np.asarray(np.minimum(d / (d + k) / full, 1.0))
+
+
+def of_donor(h: Float, gain: Float | None, tone: Float | None) -> Float:
+    """Return how strongly a donor's cells feel what is done to them: g·h + t·(1 − h).
+
+    At the trained dose the donor's gain alone counts, without a dose the tone alone: a pathway that is on already
+    has as much less to rise.
+
+    Parameters
+    ----------
+    h : (cell, …) share of the trained effect that the dose has, in [0, 1]. Not modified.
+    gain : the donor's factor on the effect, shape as `h`; None: 1.
+    tone : where the donor stands along the effect without a dose, shape as `h`; None: 0.
+    """
+    felt = h if gain is None else gain * h
+    return np.asarray(felt if tone is None else felt + tone * (1.0 - h))

@@ -17,7 +17,7 @@ def exit_rates(volume: Float, flow: Float, partition: Float, clearance: Float) -
 
     Parameters
     ----------
-    volume : (node,) V, µm³, > 0.
+    volume : (node,) or (substance, node) V, µm³, > 0.
     flow : (node, node) Q from row to column, µm³/h, >= 0; the diagonal is not looked at.
     partition : (substance, node) K, concentration in the node over that in its blood at equilibrium, > 0.
     clearance : (substance, node) CL, of the blood that leaves the node, µm³/h, >= 0.
@@ -46,7 +46,7 @@ def flow_generator(volume: Float, flow: Float, partition: Float, clearance: Floa
     Rowland and Tozer, Clinical Pharmacokinetics, well-stirred organs; perfusion-limited models, e.g. Jones and
     Rowland-Yeo, CPT Pharmacometrics Syst Pharmacol 2:e63 (2013).
     """
-    n = len(volume)
+    n = volume.shape[-1]
     out = np.zeros((len(partition), 2 * n, 2 * n))
     per_amount = 1.0 / (partition * volume)  # (substance, node)
     out[:, :n, :n] = flow.T * per_amount[:, None, :]

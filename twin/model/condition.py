@@ -50,6 +50,10 @@ class Condition:
     ec50_factor : (cell,) factor on every EC50 of this cell.
     clamp : (cell, gene) factors on expression; stored 0 = knocked out, absent = free.
     guidance : w; effects are scaled by 1 + w. 0 in every simulation.
+    gain : (cell, perturbation) factors on each effect, of the cell's donor; None: 1.
+    tone : (cell, perturbation) how far along each effect a cell stands that is not exposed, as a share of the trained
+        effect; below 0 it stands on the other side of the mean of controls. None: 0.
+    offset : (cell, latent) by how many of its context's own standard deviations the centre of z lies off. None: 0.
     """
 
     ids: NDArray[np.uint64]
@@ -60,6 +64,9 @@ class Condition:
     ec50_factor: Float
     clamp: sp.csr_array | None = None
     guidance: float = 0.0
+    gain: Float | None = None
+    tone: Float | None = None
+    offset: Float | None = None
 
     @property
     def n(self) -> int:
@@ -77,4 +84,7 @@ class Condition:
             time_since=self.time_since[rows],
             ec50_factor=self.ec50_factor[rows],
             clamp=None if self.clamp is None else self.clamp[rows],
+            gain=None if self.gain is None else self.gain[rows],
+            tone=None if self.tone is None else self.tone[rows],
+            offset=None if self.offset is None else self.offset[rows],
         )

@@ -12,6 +12,7 @@ import anndata as ad
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.data.counts import CountData
 from twin.kernels.random import Streams
 from twin.model.condition import HALF_LIFE, Condition, Counts, Float, Perturbation
 from twin.model.prediction import predict
@@ -34,6 +35,8 @@ class WorldModel(ABC):
 
     shares_threads: bool = False  # True: several threads may ask it at once
     turns_over: bool = True  # False: nothing ever changes, and its turnover means nothing
+    needs_data: bool = False  # True: it is made of the cells of the scenario's files (`for_data`)
+    tells_donors_apart: bool = False  # True: it heeds a condition's gain, tone and offset
     name: str
     genes: tuple[str, ...]
     contexts: tuple[str, ...]
@@ -94,6 +97,13 @@ class WorldModel(ABC):
 
     def for_types(self, types: Sequence[str]) -> "WorldModel":
         """Return the model for a scenario that names these types; one that knows no types takes them as its own."""
+        return self
+
+    def for_data(self, files: Sequence[tuple[CountData, NDArray[np.str_]]]) -> "WorldModel":
+        """Return the model for a scenario with these cells, each file's with their types (cell,).
+
+        Asked of a model that `needs_data`, before anything else is asked of it.
+        """
         return self
 
     def focused(

@@ -38,6 +38,7 @@ class MaskedDiffusion(WorldModel):
     """A trained `LatentNetwork` with its gene axis, contexts and treatments."""
 
     shares_threads = True
+    tells_donors_apart = True
 
     def __init__(self, net: LatentNetwork, knowledge: Knowledge, card: ModelCard) -> None:
         self.net = net.eval()
@@ -226,9 +227,10 @@ class MaskedDiffusion(WorldModel):
         return self.decoder.target(empty, z, condition, effects, streams, "sample", steps=steps), z
 
     def prior(self, condition: Condition, noise: Float) -> NDArray[np.float32]:
-        """Return z = m + L ε of each cell's context, (cell, latent) float32."""
+        """Return z = m + L ε of each cell's context, (cell, latent) float32; a donor's offset adds to ε."""
         mean = self.net.prior_mean.numpy().astype(np.float64)[condition.context]
         root = self.net.prior_root.numpy().astype(np.float64)[condition.context]
+        noise = noise if condition.offset is None else noise + condition.offset
         return np.asarray(mean + np.einsum("nij,nj->ni", root, noise), dtype=np.float32)
 
     def encode(self, counts: Counts, condition: Condition) -> NDArray[np.float32]:
@@ -254,6 +256,8 @@ class MaskedDiffusion(WorldModel):
         keep = 2.0 ** (-elapsed / LATENT_HALF_TIME)
         noise = streams.stream("drift z").normal(condition.ids, self.latent_size)
         centre = self.net.prior_mean.numpy().astype(np.float64)[condition.context]
+        if condition.offset is not None:
+            centre = self.prior(condition, np.zeros_like(noise)).astype(np.float64)
         fresh = self.prior(condition, np.sqrt(1.0 - keep**2) * noise).astype(np.float64)
         z = np.asarray(fresh + keep * (z.astype(np.float64) - centre), dtype=np.float32)
         due = replaced_fraction(self.half_life, elapsed, kappa)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.data.arms import Arm
-from twin.kernels.dose import strength
+from twin.kernels.dose import of_donor, strength
 from twin.model.condition import Condition, Perturbation
 
 Float = NDArray[np.float64]
@@ -37,12 +37,16 @@ def strengths(treatments: Sequence[Treatment], perturbations: Sequence[Perturbat
     measured effects are mixed linearly in log dose and in time. Below the lowest dose the effect follows the Hill
     curve, above the highest it stays; before the first time it is that of the first, after the last that of the last.
     A measured combination adds, in proportion to the product of its parts' strengths, what it does beyond their sum.
+    A donor's gain and tone (`twin.kernels.dose.of_donor`) act along the same mix of effects; the tone of a cell that is
+    not exposed, along that of the lowest dose after the last time.
     """
     out = np.zeros((condition.n, len(treatments)))
     felt = np.zeros((condition.n, len(perturbations)))
     for p, perturbation in enumerate(perturbations):
         exposed = np.flatnonzero(condition.dose[:, p] > 0)
         columns = np.array([i for i, t in enumerate(treatments) if t.agents == (p,)], dtype=np.intp)
+        if condition.tone is not None and condition.tone[:, p].any():
+            exposed = np.arange(condition.n)
         if not len(exposed) or not len(columns):
             continue
         doses = np.array([treatments[i].dose for i in columns])
@@ -58,12 +62,17 @@ def strengths(treatments: Sequence[Treatment], perturbations: Sequence[Perturbat
         weight = by_dose * by_time
         whole = weight.sum(axis=1, keepdims=True)
         weight = np.where(whole > 0, weight / np.where(whole > 0, whole, 1.0), 1.0 / len(columns))
+        below = of_donor(below, _of(condition.gain, exposed, p), _of(condition.tone, exposed, p))
         out[np.ix_(exposed, columns)] = below[:, None] * weight
         felt[exposed, p] = below
     for i, t in enumerate(treatments):
         if len(t.agents) > 1:
             out[:, i] = np.prod(felt[:, list(t.agents)], axis=1)
     return out
+
+
+def _of(values: Float | None, rows: NDArray[np.intp], column: int) -> Float | None:
+    return None if values is None else values[rows, column]
 
 
 def _mixed(value: Float, knots: Float) -> Float:

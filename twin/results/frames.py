@@ -9,6 +9,7 @@ from typing import Any
 
 import anndata as ad
 import dask.array as da
+import networkx as nx
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -24,8 +25,10 @@ from twin.results.packed import folder_of
 from twin.results.waiting import Waiting, wait
 from twin.state.body import Compartment
 from twin.state.expression import unpack
+from twin.state.groups import KINDS, labels, record_of, tree_of_record
 
 MOST_DOSE_COLUMNS = 8  # our choice: with more perturbations, only those that a commit met get columns
+GROUPS = "groups"  # key of the tree in the record
 LAZY_ROWS = 4096  # our choice: a few MB of counts that are read together
 CODED = ("cell_type", "donor", "species", "technology")
 PLAIN = ("id", "parent", "group", "radius", "alive", "depth", "ec50_factor")
@@ -57,6 +60,7 @@ class Snapshot:
     counts: Waiting
     contacts: sp.csr_array
     concentration: NDArray[np.float64]
+    groups: "nx.DiGraph[int]"
 
     @classmethod
     def of(cls, compartment: Compartment, tick: int, time: float, file: Path) -> "Snapshot":
@@ -73,6 +77,7 @@ class Snapshot:
             counts=wait(c.expression.chunks, file),
             contacts=c.contacts.copy(),
             concentration=c.concentration.copy(),
+            groups=c.groups,
         )
 
     @property
@@ -102,7 +107,8 @@ def save_frames(
     about : what `uns["twin"]` says, JSON; perturbations and units are added.
     """
     obs, obsm = _obs(frames, perturbations, tick_hours)
-    record = {**about, "perturbations": list(perturbations), "units": UNITS}
+    tree = record_of(frames[-1].groups)
+    record = {**about, "perturbations": list(perturbations), "units": UNITS, GROUPS: tree}
     adata = ad.AnnData(
         obs=obs,
         var=pd.DataFrame(index=pd.Index(np.asarray(genes, dtype=object))),
@@ -149,6 +155,7 @@ def load_frame(
     """
     first, last = rows
     record = {**json.loads(str(_element(group, "uns/twin"))), **about}
+    record.pop(GROUPS, None)  # nested lists of tables, which h5ad cannot hold; `Run.groups` gives the tree
     n = last - first
     obs = _element(group, "obs").iloc[first:last].copy()
     obs.index = pd.Index(obs["id"].to_numpy().astype(str).astype(object))
@@ -205,6 +212,12 @@ def load_genes(group: zarr.Group) -> tuple[str, ...]:
     return tuple(str(gene) for gene in _element(group, "var").index)
 
 
+def load_groups(group: zarr.Group) -> "nx.DiGraph[int] | None":
+    """Return the tree of groups of a commit's cells; None where an older twin wrote none."""
+    record = json.loads(str(_element(group, "uns/twin")))
+    return tree_of_record(record[GROUPS]) if GROUPS in record else None
+
+
 def load_table(group: zarr.Group) -> pd.DataFrame:
     """Return a table that `write_elements` wrote."""
     table = ad.io.read_elem(group)
@@ -229,6 +242,10 @@ def _obs(
         words = frames[-1].names[name]
         assert all(frame.names[name] == words[: len(frame.names[name])] for frame in frames), name
         table[name] = pd.Categorical.from_codes(column(name), pd.Index(words, dtype=object))
+    for kind in reversed(KINDS):
+        codes, words = labels(frames[-1].groups, kind, table["group"])
+        if words:
+            table[kind] = pd.Categorical.from_codes(codes, pd.Index(words, dtype=object))
     doses, since = column("dose"), column("time_since")  # (cell, perturbation)
     assert doses.shape[1] == len(perturbations), (doses.shape, perturbations)
     for i, name in enumerate(perturbations):

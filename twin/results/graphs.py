@@ -1,5 +1,6 @@
 """Who touches whom and who descends from whom, as networkx graphs, and such graphs as GraphML files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from twin.errors import InputError
+from twin.state.groups import body_tree, paths_of
 
 BIRTH, DEATH = "birth", "death: "  # events of the lineage table
 AXES = ("x", "y", "z")
@@ -59,6 +61,24 @@ def lineage_graph(lineage: pd.DataFrame, founders: ad.AnnData | None = None) -> 
     for i, time, event in zip(deaths["id"], deaths["time"], deaths["event"], strict=True):
         graph.nodes[int(i)].update(death=float(time), cause=str(event).removeprefix(DEATH))
     return graph
+
+
+def counted(trees: "Mapping[str, nx.DiGraph[int]]", cells: Mapping[str, pd.DataFrame]) -> "nx.DiGraph[str]":
+    """Return the trees of compartments as one (`twin.state.groups.body_tree`) with `n_cells`, the living of each node.
+
+    trees, cells : by compartment; of the cells their obs.
+    """
+    whole = body_tree(trees)
+    for path in whole:
+        whole.nodes[path]["n_cells"] = 0
+    for name, obs in cells.items():
+        paths = paths_of(trees[name])
+        living = obs.loc[obs["alive"].astype(bool), "group"].value_counts()
+        for node, n in living.items():
+            path = paths[int(node)]  # type: ignore[call-overload]  # a number of obs
+            for above in {path, *nx.ancestors(whole, path)}:
+                whole.nodes[above]["n_cells"] += int(n)
+    return whole
 
 
 def write_graphml(graph: "nx.Graph[Any]", path: str | Path) -> None:

@@ -19,8 +19,8 @@ from twin.results.commits import Commit, Commits, Frame, stop_in
 from twin.results.damage import damaged, naming_damage, open_dataset
 from twin.results.ensemble import Ensemble, Trajectory
 from twin.results.evidence import replicate_weights, updates_in
-from twin.results.frames import load_frame, load_genes, load_table
-from twin.results.graphs import contact_graph, lineage_graph
+from twin.results.frames import load_frame, load_genes, load_groups, load_table
+from twin.results.graphs import contact_graph, counted, lineage_graph
 from twin.results.layout import (
     CELLS,
     FIELDS,
@@ -35,7 +35,9 @@ from twin.results.layout import (
     trajectory_of,
 )
 from twin.results.packed import open_group
+from twin.results.state import load_network
 from twin.scenario.futures import TRUNK
+from twin.state.groups import plain_tree
 from twin.units import quantity
 
 Point = Mapping[str, Any] | None  # a value for each axis of a sweep
@@ -133,18 +135,28 @@ class Run:
 
     @cached_property
     def genes(self) -> tuple[str, ...]:
-        """Return the gene axis of the cells.
+        """Return the genes of all compartments' cells; one axis, but where they have several world models.
 
         Raises
         ------
         InputError
             If no cells are kept yet, or all that are kept are damaged.
         """
+        return tuple(dict.fromkeys(gene for name in self.compartments for gene in self.genes_of(name)))
+
+    def genes_of(self, compartment: str) -> tuple[str, ...]:
+        """Return the gene axis of the cells of a compartment.
+
+        Raises
+        ------
+        InputError
+            As `genes`.
+        """
         spoilt: InputError | None = None
         for trajectory in self.trajectories:
             for commit in self._commits(trajectory):
                 if commit.frames:
-                    folder = self._folder(trajectory, next(iter(commit.frames[0].rows)), CELLS, commit)
+                    folder = self._folder(trajectory, compartment, CELLS, commit)
                     try:
                         with naming_damage(folder):
                             return load_genes(open_group(folder))
@@ -159,6 +171,16 @@ class Run:
         """Whether every trajectory has done all its ticks, or ended early by a condition of its scenario."""
         n_ticks = int(self.attrs["n_ticks"])
         return all(self.ticks_of(t) >= n_ticks or self.why_stopped(t) is not None for t in self.trajectories)
+
+    @property
+    def variation(self) -> pd.DataFrame:
+        """Return which donor, batch and operator each replicate has, and what they are like: a row a donor in it.
+
+        Empty where the scenario declares nothing of the kind. Factors are as they act; what is called a baseline or a
+        composition is added, the one to the share of the effect that untreated cells have, the other to the log of a
+        type's share before they are made to sum to 1; a delay is in h.
+        """
+        return pd.DataFrame(self.attrs.get("variation", []))
 
     def ticks_done(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> int:
         """Return the ticks of a trajectory that are committed."""
@@ -372,6 +394,36 @@ class Run:
             return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
         return pd.concat(tables, ignore_index=True)
 
+    def groups(
+        self, compartment: str | None = None, replicate: int = 0, branch: str | None = None, point: Point = None
+    ) -> "nx.DiGraph[int]":
+        """Return the tree of groups of a compartment: its organ, organoids and niches, each with `name` and `kind`.
+
+        `obs["group"]` of cells names a node; `obs["niche"]`, `obs["organoid"]` and `obs["organ"]` say it in words.
+        """
+        compartment = self._compartment(compartment)
+        trajectory = self.ensemble.find(replicate, branch, point)
+        owner, commit, _ = self._frame_at(None, trajectory)
+        with naming_damage(self._folder(owner, compartment, CELLS, commit)):
+            found = load_groups(self._open(owner, compartment, CELLS, commit))
+        organ = self.scenario.get("compartments", {}).get(compartment, {}).get("organ", "tissue")
+        return plain_tree(organ, compartment) if found is None else found
+
+    def body_tree(
+        self,
+        time: float | str | None = None,
+        replicate: int = 0,
+        branch: str | None = None,
+        point: Point = None,
+    ) -> "nx.DiGraph[str]":
+        """Return the groups of all compartments as one tree below "body", with how many living cells each has.
+
+        Nodes are paths like "gut/crypts 1/crypt base", with `name`, `kind` and `n_cells`; organs of one name are one.
+        """
+        trees = {name: self.groups(name, replicate, branch, point) for name in self.compartments}
+        cells = {name: self.cells(time, replicate, name, branch, point, lazy=True).obs for name in trees}
+        return counted(trees, cells)
+
     def contact_graph(
         self,
         time: float | str | None = None,
@@ -397,6 +449,24 @@ class Run:
         first = len(kept) > 0 and kept[0] == 0
         founders = self.cells(0.0, replicate, compartment, branch, point) if first else None
         return lineage_graph(self.lineage(replicate, compartment, branch, point), founders)
+
+    def organ_graph(self, replicate: int = 0, branch: str | None = None, point: Point = None) -> "nx.DiGraph[str]":
+        """Return how the compartments hang together, as of the last commit.
+
+        Nodes are compartments with `organ` and `volume` (of the whole organ, mL). Edges have `flow` (blood and lymph,
+        mL/h) with its `kind`, and `cells`, in words, where cells travel.
+
+        Raises
+        ------
+        InputError
+            If nothing is committed yet, or there is no such trajectory.
+        """
+        trajectory = self.ensemble.find(replicate, branch, point)
+        for owner in reversed(self._line(trajectory)):
+            commits = self._commits(owner)
+            if commits:
+                return load_network(trajectory_of(self.path, owner.id) / commits[-1].state)
+        raise InputError(f"{self.path} holds no state yet: wait for its first commit")
 
     def _commits(self, trajectory: Trajectory) -> list[Commit]:
         return self._lists.of(trajectory_of(self.path, trajectory.id))

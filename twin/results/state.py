@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from twin.errors import InputError
 from twin.results.layout import unfinished
-from twin.results.tensors import Tensors, load_tensors, save_tensors
+from twin.results.tensors import Tensors, load_tensors, load_text, save_tensors
 from twin.state.body import Body, Compartment, Lineage
 from twin.state.cells import DENSE_COLUMNS, Cells, Column
 from twin.state.expression import Chunk, Expression
@@ -32,8 +32,11 @@ def save_state(body: Body, file: Path) -> None:
         "network": _graph_record(body.network),
         "watched": body.watched,
         "log": body.log,
+        "stores": list(body.stores),
         "compartments": [_pack(compartment, tensors) for compartment in body.compartments.values()],
     }
+    for name, values in body.stores.items():
+        tensors[_store_name(name)] = values
     partial = unfinished(file)
     save_tensors(tensors, partial, json.dumps(record, default=_plain))
     partial.replace(file)
@@ -60,7 +63,22 @@ def load_state(file: Path) -> Body:
         record["tick"],
         record.get("watched", {}),
         record.get("log", []),
+        {name: tensors[_store_name(name)] for name in record.get("stores", [])},
     )
+
+
+def load_network(file: Path) -> "nx.DiGraph[str]":
+    """Return the network of organs of the body that `save_state` wrote, without reading the body.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or no state.
+    """
+    text = load_text(file)
+    if text is None:
+        raise InputError(f"{file} is no state of a run: it has no twin record")
+    return _graph(json.loads(text)["network"])
 
 
 def _pack(c: Compartment, tensors: Tensors) -> dict[str, Any]:
@@ -90,6 +108,7 @@ def _pack(c: Compartment, tensors: Tensors) -> dict[str, Any]:
         "groups": _graph_record(c.groups),
         "rates": [[port, list(contributions)] for port, contributions in c.rates.items()],
         "lineage": [c.lineage.id, c.lineage.parent, c.lineage.tick, c.lineage.event],
+        "well_mixed": c.well_mixed,
     }
 
 
@@ -116,13 +135,27 @@ def _unpack(record: dict[str, Any], tensors: Tensors) -> Compartment:
         grid=Grid(tuple(shape), spacing, tuple(origin)),
         concentration=tensors[f"{home}/concentration"],
         contacts=_unpack_csr(record["contacts"], f"{home}/contacts", tensors),
-        groups=_graph(record["groups"]),
+        groups=_groups(record["groups"]),
         rates={
             port: {process: tensors[_rate_name(home, port, process)] for process in processes}
             for port, processes in record["rates"]
         },
         lineage=Lineage(*record["lineage"]),
+        well_mixed=record.get("well_mixed", False),
     )
+
+
+def _groups(record: dict[str, Any]) -> "nx.DiGraph[int]":
+    """Return a compartment's tree of groups; what an older twin called a tissue is its organoid."""
+    tree: nx.DiGraph[int] = _graph(record)
+    for about in tree.nodes.values():
+        if about.get("kind") == "tissue":
+            about["kind"] = "organoid"
+    return tree
+
+
+def _store_name(name: str) -> str:
+    return f".stores/{quote(name, safe='')}"  # no compartment's name begins with a dot
 
 
 def _rate_name(home: str, port: str, process: str) -> str:

@@ -86,6 +86,21 @@ def load_tensors(file: Path) -> tuple[Tensors, str | None]:
         raise InputError(f"{file} cannot be read as a state ({error}): restore it, or run anew") from error
 
 
+def load_text(file: Path) -> str | None:
+    """Return the text that stands beside the tensors, without reading them.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    try:
+        with safe_open(file, framework="numpy") as handle:
+            return (handle.metadata() or {}).get("twin")
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file} cannot be read as a state ({error}): restore it, or run anew") from error
+
+
 def _read(source: Any, start: int, about: Mapping[str, Any]) -> NDArray[Any]:
     """Return one tensor: an array of its own, which can be let go alone."""
     dtype, shape = _TYPES[about["dtype"]], tuple(about["shape"])

@@ -52,15 +52,18 @@ class TrajectoryWriter:
         self,
         path: Path,
         trajectory: Trajectory,
-        body_genes: Sequence[str],
-        perturbations: Sequence[str],
+        genes: Sequence[str] | Mapping[str, Sequence[str]],
+        perturbations: Sequence[str] | Mapping[str, Sequence[str]],
         substances: Sequence[str],
         tick_hours: float,
     ) -> None:
-        """Open the trajectory for writing; `tick_hours` is the length of a tick in h."""
+        """Open the trajectory for writing.
+
+        genes, perturbations : those of all cells, or per compartment. tick_hours : length of a tick, h.
+        """
         self._folder = trajectory_of(path, trajectory.id)
         self._trajectory = trajectory
-        self._genes, self._perturbations = tuple(body_genes), tuple(perturbations)
+        self._genes, self._perturbations = genes, perturbations
         self._substances, self._tick_hours = tuple(substances), tick_hours
         self._commits = load_commits(self._folder)
         self._mark = WriterMark(self._folder)
@@ -170,7 +173,8 @@ class TrajectoryWriter:
         for compartment, frames in self._frames.items():
             about = {"replicate": self._trajectory.replicate, "compartment": compartment, "commit": name}
             with self._group(compartment, CELLS, name) as group:
-                save_frames(group, frames, self._genes, self._perturbations, self._tick_hours, about)
+                of_cells = _of(self._genes, compartment), _of(self._perturbations, compartment)
+                save_frames(group, frames, *of_cells, self._tick_hours, about)
             if self._substances:
                 with self._group(compartment, FIELDS, name) as group:
                     _save_fields(group, frames, self._substances, body.compartments[compartment].grid)
@@ -270,6 +274,10 @@ class TrajectoryWriter:
                 for i in range(len(values)):
                     if i not in done and not np.isnan(values[i]).all():
                         array[(*place, i)] = np.nan
+
+
+def _of(named: Sequence[str] | Mapping[str, Sequence[str]], compartment: str) -> Sequence[str]:
+    return named[compartment] if isinstance(named, Mapping) else named
 
 
 def _remove(group: Path) -> None:

@@ -101,10 +101,10 @@ DICTIONARY: tuple[Behaviour, ...] = (
 
 @dataclass(frozen=True)
 class Behaviours:
-    """The base values of a scenario, and the words that its rules act on.
+    """The base values of a scenario, and the words that its rules and intracellular models act on.
 
     given : per word, per type ("default" among them), the value in inner units.
-    ruled : words whose values rules shift, one column of the rate `behaviour` each.
+    ruled : words whose values they shift, one column of the rate `behaviour` each.
     """
 
     given: Mapping[str, Mapping[str, float]]
@@ -202,7 +202,8 @@ def behaviours_of(scenario: "Scenario") -> Behaviours:
         for word, text in values.items():
             with suppress(KeyError, ValueError):
                 given.setdefault(word, {})[cell_type] = value_of(word, text, scenario)
-    return Behaviours(given, tuple(dict.fromkeys(rule.behaviour for rule in scenario.rules)))
+    driven = (word for model in scenario.intracellular.values() for word in model.outputs.behaviours)
+    return Behaviours(given, tuple(dict.fromkeys((*(rule.behaviour for rule in scenario.rules), *driven))))
 
 
 def base_faults(scenario: "Scenario", types: Sequence[str]) -> Iterator[tuple[tuple[str, str, str], str]]:

@@ -63,7 +63,8 @@ class _Place:
         elif loc and isinstance(kind, type) and issubclass(kind, BaseModel):
             self.table = kind
             self.path = (*self.path, loc[0])
-            found = kind.model_fields.get(str(loc[0]))
+            fields = {f.alias or name: f for name, f in kind.model_fields.items()}
+            found = fields.get(str(loc[0]))
             self.field = found
             if found is not None:
                 named = found.discriminator if isinstance(found.discriminator, str) else None
@@ -155,7 +156,8 @@ def _shown(value: object) -> str:
 
 
 def _no_such_key(where: _Place) -> str:
-    known = sorted(where.table.model_fields) if where.table is not None else []
+    fields = where.table.model_fields if where.table is not None else {}
+    known = sorted(field.alias or name for name, field in fields.items())
     near = get_close_matches(str(where.path[-1]), known, n=1, cutoff=0.6)
     if near:
         return f"no such key; did you mean {near[0]!r}?"
@@ -166,7 +168,9 @@ def _expected(field: FieldInfo | None) -> str:
     """Return what a missing field is, from its own JSON schema."""
     if field is None:
         return ""
-    adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]  # a runtime type
-    schema = adapter.json_schema()
-    about = schema.get("description", "").rstrip(".")
+    about = field.description or ""
+    if not about:
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]  # a runtime type
+        about = adapter.json_schema().get("description", "")
+    about = about.rstrip(".")
     return f": {about[0].lower()}{about[1:]}" if about else ""

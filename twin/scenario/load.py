@@ -19,6 +19,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from twin.errors import Fault, InputError, ScenarioError
 from twin.scenario.faults import faults_of
+from twin.scenario.intracellular import with_models
+from twin.scenario.layout import fill_boxes
 from twin.scenario.overlay import Key, Mark, Marked, Tree, merge, put, texts
 from twin.scenario.overlay import Path as KeyPath
 from twin.scenario.pairs import with_pairs
@@ -31,9 +33,13 @@ _TAG = "tag:yaml.org,2002:"
 _FILES = (  # keys that name files
     ("world_model", "path"),
     ("compartments", "*", "cells", "file"),
+    ("compartments", "*", "cells", "orthologs"),
+    ("compartments", "*", "cells", "transcriptomes", "file"),
+    ("compartments", "*", "cells", "spatial", "spots", "reference", "file"),
     ("rules",),
     ("rules", "file"),
     ("signalling", "pairs", "*", "file"),
+    ("intracellular", "*", "file"),
     ("timeline", "*", "file"),
 )
 
@@ -95,6 +101,8 @@ class ScenarioSource:
         if self.unread:
             return None, list(self.unread)
         joined, faults = with_pairs(scenario, self.resolve)
+        if joined is not None:
+            joined, faults = with_models(joined, lambda name: _text(self.resolve(name)))
         return joined, [self.fault(loc, message) for loc, message in faults]
 
 
@@ -153,6 +161,11 @@ def read_source(path: str | Path, sets: Sequence[str] = (), *, allow_outside: bo
     if isinstance(processes, dict):  # `mechanics:` alone means: with nothing set
         marked.tree["processes"] = {name: {} if c is None else c for name, c in processes.items()}
     unread = _with_rules(marked, folder, typed, allow_outside=allow_outside)
+
+    def resolve(text: str) -> Path:
+        return _inside(folder, text, allowed=allow_outside or text in typed)
+
+    unread += [marked.fault(loc, message) for loc, message in fill_boxes(marked.tree, resolve)]
     return ScenarioSource(file, folder, marked, frozenset(typed), allow_outside, tuple(unread))
 
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from twin.errors import unknown_name
 from twin.scenario.expression import COMPARISONS, Binary, Call, ExpressionError, Node, Number, Text, Unary, Word, parse
+from twin.state.groups import KINDS
 from twin.units import quantity
 
 Unit: TypeAlias = tuple[tuple[str, int], ...]  # (base, power), in alphabetical order; () is a pure number
@@ -29,11 +30,12 @@ CELL_WORDS = {
 STATISTICS = ("mean", "median", "std", "min", "max", "sum")
 MATHS = ("log", "log1p", "exp", "sqrt", "abs")
 FIELDS = ("field", "field_min", "field_max")
+LEVELS = ("plasma", "plasma_free")  # of a drug; stores of the plugin pharmacokinetics are called so
 CLONES = ("clones", "largest_clone", "mean_clone", "effective_clones")
 PAIRS = ("mixing", "enrichment")
-FUNCTIONS = (*STATISTICS, "percentile", "share", "count", *MATHS, *FIELDS, "mean_degree", *PAIRS, *CLONES)
-GROUPS = ("cell_type", "cycle_phase")  # by which a quantity can be split
-WHO = ("cell_type", "compartment", "dead")  # options that choose cells
+FUNCTIONS = (*STATISTICS, "percentile", "share", "count", *MATHS, *FIELDS, *LEVELS, "mean_degree", *PAIRS, *CLONES)
+GROUPS = ("cell_type", "cycle_phase", *KINDS)  # by which a quantity can be split
+WHO = ("cell_type", "compartment", "dead", *KINDS)  # options that choose cells
 INNER = (  # pint's word and ours
     ("hour", "h"),
     ("micrometer", "um"),
@@ -67,6 +69,7 @@ class Known:
     """The names that expressions of a scenario can use; None: not known yet, and not checked.
 
     columns : numbers of cells that processes bring, each with its unit. quantities : name → text.
+    groups : kind ("niche") → names; of a kind that is not there nothing is checked.
     """
 
     genes: frozenset[str] | None
@@ -77,6 +80,8 @@ class Known:
     cell_types: frozenset[str] | None
     compartments: tuple[str, ...]
     quantities: Mapping[str, str]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    drugs: tuple[str, ...] = ()
     found: dict[str, Kind] = field(default_factory=dict)
 
     def kind_of(self, text: str) -> Kind:
@@ -273,6 +278,9 @@ def _call(node: Call, known: Known, inside: tuple[str, ...], *, in_cells: bool) 
     if name in FIELDS:
         _check_name("substance", _name(_only(node), name), known.substances)
         return Kind(unit_of("nM"))
+    if name in LEVELS:
+        _check_name("drug", _name(_only(node), name), known.drugs)
+        return Kind(unit_of("nM"))
     if name in PAIRS:
         if len(node.given) != 2:
             raise ExpressionError(f"{name}() is of two cell types, like {name}(tumour, 'T cell')")
@@ -300,6 +308,8 @@ def _options(node: Call, known: Known) -> None:
         allowed = ("cell_type", "compartment")
     elif node.name in PAIRS:
         allowed = ("compartment",)
+    elif node.name in LEVELS:
+        allowed = ()
     else:
         allowed = (*WHO, "by")
     for key, values in node.options.items():
@@ -311,6 +321,9 @@ def _options(node: Call, known: Known) -> None:
         elif key == "compartment":
             for value in values:
                 _check_name("compartment", _name(value, key), known.compartments)
+        elif key in KINDS:
+            for value in values:
+                _check_name(key, _name(value, key), known.groups.get(key))
         elif key == "dead" and names(values) not in (("true",), ("false",)):
             raise ExpressionError("dead is true or false")
         elif key in ("at", "x", "y", "z"):

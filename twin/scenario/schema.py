@@ -7,13 +7,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from twin.data.substances import Known, known_substances
+from twin.anatomy.build import with_box
+from twin.data.drugs import known_factors
+from twin.data.substances import Known
 from twin.errors import unknown_name
+from twin.scenario.builders import Builder
 from twin.scenario.document import Document
+from twin.scenario.drugs import Drug, Subject
 from twin.scenario.futures import Axis, Branch
-from twin.scenario.region import Region
+from twin.scenario.intracellular import Intracellular
+from twin.scenario.organs import Organs
 from twin.scenario.signalling import Complexes, Reception, Signalling
+from twin.scenario.sources import CellSource
+from twin.scenario.spatial import Spatial
 from twin.scenario.timeline import Event
+from twin.scenario.variation import Variation
 from twin.scenario.watch import Conditions
 from twin.units import (
     Concentration,
@@ -27,6 +35,8 @@ from twin.units import (
     PositiveHours,
     Solubility,
     SpecificActivity,
+    Volume,
+    quantity,
     round12,
 )
 
@@ -42,18 +52,6 @@ class WorldModelChoice(Document):
         if (self.path is not None) != (self.name == "checkpoint"):
             raise ValueError("a path goes with name: checkpoint, and that name needs a path")
         return self
-
-
-class CellSource(Document):
-    """What all ways of making cells share."""
-
-    radius: dict[str, Micrometres] = Field(
-        default_factory=dict, description="Cell radius by type; 'default' for the others."
-    )
-    place: dict[str, Region] = Field(default_factory=dict, description="Where cells of a type are put.")
-    ec50_spread: float = Field(
-        0.5, ge=0, le=3, description="Standard deviation of the natural log of the EC50 among cells."
-    )
 
 
 class SampledCells(CellSource):
@@ -77,7 +75,12 @@ class MeasuredCells(CellSource):
         default_factory=dict,
         description="Keep cells whose obs column has this value, e.g. condition: control.",
     )
-    spatial: bool = Field(False, description="Take the places of the cells from obsm['spatial'] (µm).")
+    spatial: bool | Spatial = Field(
+        False, description="Take places from obsm['spatial']: true, where it is in µm in the box; or say what it means."
+    )
+    orthologs: str | None = Field(
+        None, description="A table of orthologs (.tsv, .csv) beside the scenario: genes take their human symbols."
+    )
 
 
 class TableCells(CellSource):
@@ -91,13 +94,58 @@ class TableCells(CellSource):
     )
 
 
+POOL = {"source": "model", "count": 0, "composition": {}}  # the cells of a pool that names none
+
+
+def _cells_or_volume(schema: dict[str, Any]) -> None:
+    """Say what a compartment needs: cells, of which many bring their box; or a volume."""
+    schema.pop("required")
+    schema["anyOf"] = [{"required": ["cells"]}, {"required": ["volume"]}]
+
+
+def _edge_of(volume: object) -> str:
+    """Return the edge of a pool's voxel; a wrong volume is told at its own key, so that any edge does here."""
+    try:
+        found = quantity(volume, "micrometer ** 3", "a volume", "5 L")
+    except ValueError:
+        found = 1.0
+    return f"{max(found, 1.0) ** (1 / 3)!r} um"
+
+
 class Compartment(Document):
-    """One tissue, organoid or pool: a box of cells and fields."""
+    """One tissue or organoid, a box of cells and fields; or a well-mixed pool, a volume of them."""
+
+    model_config = ConfigDict(json_schema_extra=_cells_or_volume)
 
     organ: str = Field("tissue", description="What it is part of; the top of its tree of groups.")
+    species: str | None = Field(None, description="The organism, like human or mouse; without it: as the file says.")
+    world_model: WorldModelChoice | None = Field(None, description="Of its cells; without it: the scenario's.")
+    volume: Volume | None = Field(None, description="Of a well-mixed pool, like blood, in the place of a box.")
     box: tuple[Micrometres, Micrometres, Micrometres] = Field(description="Edges along x, y, z.")
     spacing: Micrometres = Field(10.0, description="Edge of a voxel of the concentration fields.")
-    cells: Annotated[SampledCells | MeasuredCells | TableCells, Field(discriminator="source")]
+    cells: Annotated[SampledCells | MeasuredCells | TableCells | Builder, Field(discriminator="source")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _boxed(cls, given: object) -> object:
+        """Fill in the box that built cells need."""
+        return with_box(given)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pool_is_a_voxel(cls, given: object) -> object:
+        """Fill in box, spacing and cells of a pool: one voxel of its volume."""
+        if not isinstance(given, dict) or given.get("volume") is None:
+            return given
+        if "box" in given or "spacing" in given:
+            raise ValueError("give a box, or the volume of a well-mixed pool, not both")
+        edge = _edge_of(given["volume"])
+        return {"cells": POOL, **given, "box": [edge] * 3, "spacing": edge}
+
+    @property
+    def well_mixed(self) -> bool:
+        """Whether it is a pool, whose cells have no places."""
+        return self.volume is not None
 
 
 WallChoice = Literal["closed", "periodic"] | ConcentrationText
@@ -157,7 +205,7 @@ class Substance(Document):
     def _filled_from_the_table(cls, given: object) -> object:
         if not isinstance(given, dict) or not isinstance(given.get("from_table"), str):
             return given
-        name, table = given["from_table"], known_substances()
+        name, table = given["from_table"], known_factors()
         if name not in table:
             raise ValueError(unknown_name("substance of the built-in table", name, table))
         filled = dict(given)
@@ -170,7 +218,7 @@ class Substance(Document):
     @property
     def known(self) -> Known | None:
         """Return the table's entry, where this substance is taken from it."""
-        return None if self.from_table is None else known_substances()[self.from_table]
+        return None if self.from_table is None else known_factors()[self.from_table]
 
     @property
     def taken(self) -> dict[str, str]:
@@ -246,6 +294,9 @@ class Observe(Document):
     )
     response: Response | None = None
     distance: Distance | None = None
+    by_group: tuple[Literal["niche", "organoid", "organ", "body"], ...] = Field(
+        (), description="Readouts of groups of cells, beside those of types: of each niche, organoid, organ."
+    )
 
     @property
     def regular(self) -> bool:
@@ -275,6 +326,8 @@ class Scenario(Document):
     world_model: WorldModelChoice = WorldModelChoice()
     compartments: dict[str, Compartment] = Field(min_length=1)
     substances: dict[str, Substance] = Field(default_factory=dict)
+    subject: Subject = Subject()
+    drugs: dict[str, Drug] = Field(default_factory=dict, description="What the body does with what the timeline doses.")
     cell_types: dict[str, dict[str, str | float]] = Field(
         default_factory=dict,
         description="Base values of behaviours by cell type, like tumour: {apoptosis: 0.003 /h, migration speed: "
@@ -282,8 +335,17 @@ class Scenario(Document):
     )
     rules: tuple[Rule, ...] = ()
     signalling: Signalling = Signalling()
+    organs: Organs | None = Field(
+        None, description="How compartments hang together: blood and lymph flows, clearance, cells that travel."
+    )
+    intracellular: dict[str, Intracellular] = Field(
+        default_factory=dict, description="SBML models inside cells, each by a name of its own; see processes.sbml."
+    )
     processes: dict[str, dict[str, object]] = Field(min_length=1)
     timeline: tuple[Event, ...] = ()
+    variation: Variation | None = Field(
+        None, description="In what replicates differ beside the luck of single cells: donors, batches, operators."
+    )
     branches: dict[str, Branch] = Field(
         default_factory=dict,
         description="Futures that fork from this scenario, the trunk; their past is computed once.",

@@ -1,7 +1,8 @@
 """What a cell can notice, by the words of PhysiCell's dictionary, and genes and programs beside them.
 
 A word may name a substance ("oxygen gradient"), a cell type ("contact with tumour"), a gene ("gene:HIF1A"), a program
-of `observe.programs` ("program:hypoxia") or a number of the user's own ("custom:memory").
+of `observe.programs` ("program:hypoxia"), a quantity of an intracellular model ("sbml:jak_stat.ISGF3") or a number of
+the user's own ("custom:memory").
 
 Source
 ------
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from twin.errors import unknown_name
 from twin.scenario.behaviours import name_in
+from twin.scenario.intracellular import MODEL_UNIT, signal_of
 from twin.units import concentration, quantity, round12
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Signal:
     """One word of the dictionary.
 
     word : "{substance}", "{type}", "{gene}", "{program}" and "{name}" stand for a name. kind : what is measured.
-    port, units : the plugin's column it is read from, "{substance}" standing as in the word; "" where the core has it.
+    port, units : the plugin's column it is read from, a name standing in it as in the word; "" where the core has it.
     plugin : ours that brings this column.
     """
 
@@ -42,10 +44,10 @@ class Signal:
 
     def port_of(self, word: str) -> str:
         """Return the name of the column behind a word of this entry."""
-        if "{substance}" not in self.port:
+        if "{" not in self.port:
             return self.port
         name = re.sub(r"\W", "_", name_in(self.word, word) or "")
-        return self.port.replace("{substance}", name)
+        return re.sub(r"\{\w+\}", name, self.port)
 
 
 # (inner unit, what it is, an example)
@@ -97,6 +99,14 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("custom:{name}", "number", "A number of the user's own, as rules have shifted it."),
     Signal("gene:{gene}", "number", "The world model's expected rate of a gene, counts per 10,000."),
     Signal("program:{program}", "number", "Mean over a program's genes of ln(1 + counts per 10,000)."),
+    Signal(
+        "sbml:{quantity}",
+        "number",
+        "A quantity of an intracellular model, in its own unit, like sbml:jak_stat.ISGF3.",
+        "sbml_{quantity}",
+        MODEL_UNIT,
+        "sbml",
+    ),
 )
 
 
@@ -112,13 +122,14 @@ def entry(word: str) -> Signal:
 
 
 def vocabulary(scenario: "Scenario", types: Sequence[str]) -> tuple[str, ...]:
-    """Return every word that this scenario can use, but for genes."""
+    """Return every word that this scenario can use, but for genes and quantities of intracellular models."""
     names = {
         "{substance}": tuple(scenario.substances),
         "{type}": tuple(types),
         "{program}": tuple(scenario.observe.programs),
         "{name}": _own_numbers(scenario),
         "{gene}": (),
+        "{quantity}": (),
     }
     words: list[str] = []
     for signal in SIGNALS:
@@ -134,6 +145,11 @@ def signal_fault(word: str, scenario: "Scenario", types: Sequence[str]) -> str |
     match found.word:
         case "gene:{gene}":
             return None
+        case "sbml:{quantity}":  # what a model has is known to the process that steps it
+            model, symbol = signal_of(word)
+            if model not in scenario.intracellular:
+                return unknown_name("model under intracellular", model, scenario.intracellular)
+            return None if symbol else f"{word!r} names no quantity of the model: write {word}. and one of its SBML ids"
         case "program:{program}" if name not in scenario.observe.programs:
             return unknown_name("program under observe.programs", str(name), scenario.observe.programs)
         case "custom:{name}" if name not in _own_numbers(scenario):

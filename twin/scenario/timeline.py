@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from twin.scenario.document import Document, DottedKey
 from twin.scenario.region import Region
 from twin.scenario.watch import When
-from twin.units import ConcentrationText, Hours, Micrometres, PositiveHours
+from twin.units import ConcentrationText, DoseText, Hours, Micrometres, PositiveHours
 
+SHORTEST_INFUSION = 1.0 / 3600.0  # h
 SAME_TICK = 1e-9  # of a tick, or of the time where that is more; our choice, above the rounding of float64
 
 
@@ -88,6 +89,26 @@ class InjectCells(_Event):
     place: Region | None = Field(None, description="Where, evenly at random; without it: in the whole box.")
 
 
+class GiveDose(_Event):
+    """Give a dose of a drug to the body: by mouth, into the vein at once or over a while, or under the skin."""
+
+    do: Literal["dose"]
+    drug: str = Field(description="A name under drugs.")
+    amount: DoseText
+    route: Literal["oral", "bolus", "infusion", "subcutaneous"]
+    duration: PositiveHours | None = Field(None, description="Of an infusion.")
+
+    @model_validator(mode="after")
+    def _fits_its_route(self) -> Self:
+        if (self.route == "infusion") != (self.duration is not None):
+            raise ValueError("an infusion has a duration, like '1 h', and no other route has one")
+        if self.duration is not None and self.duration < SHORTEST_INFUSION:
+            raise ValueError("an infusion takes a second at least: what is shorter is a bolus")
+        if self.compartment is not None:
+            raise ValueError("a dose is given to the whole body: leave compartment out")
+        return self
+
+
 class Assimilate(_Event):
     """Hold the twin against a measured snapshot of its own time, and correct it.
 
@@ -129,7 +150,9 @@ class Assimilate(_Event):
         return self
 
 
-Event = Annotated[AddSubstance | WashOut | KnockOut | RemoveCells | InjectCells | Assimilate, Field(discriminator="do")]
+Event = Annotated[
+    AddSubstance | WashOut | KnockOut | RemoveCells | InjectCells | GiveDose | Assimilate, Field(discriminator="do")
+]
 
 
 def event_ticks(event: _Event, tick: float, n_ticks: int) -> range:

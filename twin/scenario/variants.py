@@ -24,7 +24,9 @@ Point = tuple[int, ...]  # a position along each axis of the sweep
 
 MOST_TRAJECTORIES = 100_000  # our choice: as many as replicates; above it an axis was mistyped
 ALIKE = ("name", "description", "duration", "tick", "replicates", "sweep", "observe", "execution")
-FROM_THE_START = ("seed", "world_model", "compartments", "branches")  # what a branch cannot change at its fork
+# what a branch cannot change at its fork
+FROM_THE_START = ("seed", "world_model", "compartments", "variation", "branches")
+MADE_OF = tuple(("intracellular", [key]) for key in ("file", "cell_types", "per", "initial", "spread"))  # nor this
 FORECAST = "what all trajectories share cannot be varied: leave it out"
 INSTEAD = {
     "duration": "all trajectories have the same times: take the longest, or end some early with stop_when",
@@ -185,8 +187,8 @@ def name_faults(source: ScenarioSource, scenario: Scenario, taken: Sequence[str]
             why = "is what the scenario itself is called" if name == TRUNK else "is no plain word"
             faults.append(source.fault(("branches", name), f"{name!r} {why}: take another name"))
         for key in branch.set:
-            root = key.split(".")[0]
-            if root in (*ALIKE, *FROM_THE_START):
+            root, _, rest = key.partition(".")
+            if root in (*ALIKE, *FROM_THE_START) or (root, rest.split(".")[1:2]) in MADE_OF:
                 settled = "was settled when the past began: sweep over it instead"
                 why = INSTEAD.get(root, FORECAST) if root in ALIKE else settled
                 faults.append(source.fault(("branches", name, "set", key), why))

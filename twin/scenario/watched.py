@@ -43,6 +43,7 @@ def known_names(
     types: Collection[str] | None,
     perturbations: Collection[str] | None,
     columns: Mapping[str, str],
+    groups: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Known:
     """Return what the expressions of a scenario may name; None is not checked."""
     return Known(
@@ -54,6 +55,8 @@ def known_names(
         cell_types=None if types is None else frozenset(types),
         compartments=tuple(scenario.compartments),
         quantities=scenario.observe.quantities,
+        groups=groups or {},
+        drugs=tuple(scenario.drugs),
     )
 
 

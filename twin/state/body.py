@@ -3,6 +3,7 @@
 What stands here is exactly what a checkpoint holds; nothing that matters hides in a process.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from twin.state.cells import Cells
 from twin.state.expression import Expression
 from twin.state.fields import Grid
+from twin.state.stores import Store
 
 Float = NDArray[np.float64]
 
@@ -43,6 +45,7 @@ class Compartment:
     contacts : (cell, cell) CSR, 1 where two cells touch; rebuilt by mechanics.
     groups : tree of groups, cell ⊂ niche ⊂ organoid ⊂ organ; `cells.group` names a node by number.
     rates : port → process → contribution; the last one of each process holds until it speaks again.
+    well_mixed : whether it is a pool: one voxel, whose cells have no places.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Compartment:
     groups: "nx.DiGraph[int]"
     rates: dict[str, dict[str, Float]] = field(default_factory=dict)
     lineage: Lineage = field(default_factory=Lineage)
+    well_mixed: bool = False
 
 
 def reindexed(value: Float, rows: NDArray[np.intp]) -> Float:
@@ -70,6 +74,7 @@ class Body:
     watched : per condition of the scenario what is to be remembered of it, plain values that JSON holds; under "stop"
         why the trajectory ended, if it did before its time.
     log : what happened since the last commit, in order: plain values with "tick", "time" (h) and "what".
+    stores : what processes keep of the whole trajectory, by name, each with its values.
     """
 
     compartments: dict[str, Compartment]
@@ -77,6 +82,15 @@ class Body:
     tick: int = 0
     watched: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
+    stores: dict[str, Float] = field(default_factory=dict)
+
+    def keep(self, declared: Iterable[Store]) -> None:
+        """Make room for these stores and no others; what is kept in the same shape stays."""
+        old = self.stores
+        self.stores = {
+            store.name: old[store.name] if store.name in old and old[store.name].shape == store.shape else store.fresh()
+            for store in declared
+        }
 
     @property
     def stopped(self) -> bool:

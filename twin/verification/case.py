@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 # Modules that hold cases, in the order of the table; each has CASES: tuple[Case, ...].
-MODULES = ("fields", "motion", "growth", "rules")
+MODULES = ("fields", "motion", "growth", "rules", "drugs", "mechanistic")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from twin.engine.loop import advance
 from twin.engine.plan import compile_plan
 from twin.engine.seeding import seed_body
 from twin.engine.world import World, build_world
+from twin.scenario.intracellular import with_models
 from twin.scenario.load import LoadedScenario, ScenarioSource
 from twin.scenario.overlay import Marked
 from twin.scenario.schema import Scenario
@@ -24,9 +26,17 @@ class Tissue:
 
     document : sections of a scenario; what is not given is a box of 200 µm, one type "cell" of radius 8.4127 µm
         (PhysiCell's 2494 µm³), ticks of 6 min.
+    models : texts of the SBML files that the section `intracellular` names.
     """
 
-    def __init__(self, count: int, processes: Mapping[str, Any], replicate: int = 0, **document: Any) -> None:
+    def __init__(
+        self,
+        count: int,
+        processes: Mapping[str, Any],
+        replicate: int = 0,
+        models: Mapping[str, str] = MappingProxyType({}),
+        **document: Any,
+    ) -> None:
         cells = {"source": "model", "count": count, "composition": {"cell": 1.0}, "radius": {"default": "8.4127 um"}}
         usual: dict[str, Any] = {
             "name": "tissue",
@@ -39,7 +49,8 @@ class Tissue:
         written = usual | document
         every = {"every": written["tick"]}
         written = {"observe": every, "execution": {"commit_every": written["tick"]}} | written
-        scenario = Scenario.model_validate(written)
+        scenario, faults = with_models(Scenario.model_validate(written), models.__getitem__)
+        assert scenario is not None, faults
         source = ScenarioSource(Path("tissue.yaml"), Path(), Marked(written), frozenset(), allow_outside=False)
         loaded = LoadedScenario.of(source, scenario)
         plan = compile_plan(loaded)

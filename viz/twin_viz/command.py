@@ -53,7 +53,7 @@ def view(
     color: Color = None,
     cut: CutAt = None,
     field: Annotated[str | None, typer.Option(help="A substance, or 'none'. Without it: the first.")] = None,
-    compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
+    compartment: Annotated[str | None, typer.Option(help="Without it: the first tissue.")] = None,
     replicate: Replicate = 0,
     branch: Branches = None,
     point: Point = None,
@@ -99,7 +99,7 @@ def film(
     color: Color = None,
     cut: CutAt = None,
     field: Annotated[str | None, typer.Option(help="Around the cells: a substance. Without --as: none.")] = None,
-    compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
+    compartment: Annotated[str | None, typer.Option(help="Without it: the first tissue.")] = None,
     replicate: Replicate = 0,
     branch: Branches = None,
     point: Point = None,
@@ -248,7 +248,7 @@ def pictures(run: Path, out: Path) -> list[Path]:
     Of several branches or points of a sweep these show the first, and futures.png all of them.
     Where there are several compartments each has its own: tissue-<name>.png and response-<name>.png.
     Where there is no OpenGL the pictures are plain, and one logged sentence says what to install.
-    A picture for which the run holds nothing (no cells left, no readouts) is not written.
+    A picture for which the run holds nothing (no cells left, no readouts) is not written, nor one of a well-mixed pool.
 
     Raises
     ------
@@ -262,6 +262,7 @@ def pictures(run: Path, out: Path) -> list[Path]:
     from twin_viz.page import picture
     from twin_viz.painters import painter
     from twin_viz.plots import has_curves, response_plot
+    from twin_viz.source import is_pool
     from twin_viz.tissue import read_view
 
     whole = open_run(run)
@@ -278,6 +279,8 @@ def pictures(run: Path, out: Path) -> list[Path]:
     for name in compartments:
         ending = f"-{name}.png" if len(compartments) > 1 else ".png"
         times = tuple(t for t in dict.fromkeys([*kept[:1], *kept[-1:]]) if store.cells(t, compartment=name).n_obs)
+        if is_pool(store, name):
+            times = ()  # cells without places, some µm in a box of decimetres
         if times and paint is None:
             paint, advice = painter()
             if advice:

@@ -16,8 +16,9 @@ from twin.scenario.variants import Coordinate
 from twin_viz import palette
 from twin_viz.page import SMALL, save
 from twin_viz.plots.readout import readout_of
-from twin_viz.plots.scene import compartment_of, counted, earliest_limit
+from twin_viz.plots.scene import counted, earliest_limit
 from twin_viz.plots.sheet import legend_below, mark_extrapolated, name_axes, note, sheet
+from twin_viz.source import compartment_of
 
 SIZE = (7.6, 4.8)  # inches
 MOST_NAMED = len(palette.CATEGORIES)  # lines that a legend names; more are drawn in one colour

@@ -8,8 +8,10 @@ import pandas as pd
 import xarray as xr
 from anndata import AnnData
 
-from twin.errors import InputError
+from twin.errors import InputError, UnknownNameError
 from twin.units import quantity
+
+DOSES = ("add", "dose")  # events by which cells are exposed
 
 
 class Run(Protocol):
@@ -43,6 +45,34 @@ class Run(Protocol):
         """Return the concentrations at all kept times."""
 
 
+def is_pool(run: Run, compartment: str) -> bool:
+    """Whether a compartment is well mixed: its cells have no places, and there is nothing of it to look at."""
+    return run.scenario.get("compartments", {}).get(compartment, {}).get("volume") is not None
+
+
+def compartment_of(run: Run, name: str | None) -> str:
+    """Return the compartment of this name; without one the first tissue, or where all are well mixed the first.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    known = [str(c) for c in run.attrs["compartments"]]
+    if name is not None and name not in known:
+        raise UnknownNameError("compartment", name, known)
+    return next((c for c in known if not is_pool(run, c)), known[0]) if name is None else name
+
+
+def box_of(run: Run, compartment: str) -> list[float] | None:
+    """Return the edges of a compartment's box, µm; that of built cells may stand in the record. None without one."""
+    written = run.scenario.get("compartments", {}).get(compartment, {}).get("box")
+    size = run.attrs.get("boxes_um", {}).get(compartment) if written is None else written
+    if size is None:
+        return None
+    return [v if isinstance(v, int | float) else quantity(v, "um", "a length", "10 um") for v in size]
+
+
 def kept_time(run: Run, time: float | str | None, replicate: int = 0) -> float:
     """Return the time (h) of kept cells that `time` names; without one the last.
 
@@ -74,8 +104,8 @@ def exposure_start(run: Run) -> float | None:
     """Return when cells are first exposed: the first release or dose of a substance, h."""
     scenario = run.scenario
     starts = [s.get("start", 0.0) for s in scenario.get("signalling", {}).get("secretion", ())]
-    starts += [e["at"] for e in scenario.get("timeline", ()) if e.get("do") == "add" and "when" not in e]
-    starts += [entry["time"] for entry in run.log() if entry["what"] == "add"][:1]  # doses that waited for something
+    starts += [e["at"] for e in scenario.get("timeline", ()) if e.get("do") in DOSES and "when" not in e]
+    starts += [entry["time"] for entry in run.log() if entry["what"] in DOSES][:1]  # doses that waited for something
     hours = [quantity(t, "hour", "a time", "2 h") if isinstance(t, str) else float(t) for t in starts]
     if not hours and any(s.get("initial") for s in scenario.get("substances", {}).values()):
         return 0.0

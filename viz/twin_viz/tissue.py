@@ -14,14 +14,13 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from twin.analysis.lineage import founders_of
-from twin.errors import InputError, UnknownNameError
-from twin.units import quantity
+from twin.errors import InputError
 from twin_viz.camera import Camera, Float, look_at
 from twin_viz.cloud import Cloud, Style, scale_of
 from twin_viz.coloring import DEATH, Coloring, column, shared_colors
 from twin_viz.cut import Cut, middle_of, parse_cut
 from twin_viz.links import Links, links_key, links_of
-from twin_viz.source import Run, assay_end, kept_time
+from twin_viz.source import Run, assay_end, box_of, compartment_of, kept_time
 from twin_viz.substance import DECADES, Field, concentrations, position_of, read_field, substance_of, voxel_edges
 
 SEEN_THROUGH = 0.35  # opacity of cells in a field that surrounds them; our choice
@@ -135,10 +134,7 @@ def read_view(
         opacity = SEEN_THROUGH if surrounded else 1.0
     if not 0 < opacity <= 1:
         raise InputError(f"opacity: {opacity:g} is not above 0 and at most 1")
-    known = [str(c) for c in run.attrs["compartments"]]
-    name = known[0] if compartment is None else compartment
-    if name not in known:
-        raise UnknownNameError("compartment", name, known)
+    name = compartment_of(run, compartment)
     asked = parse_cut(cut) if cut is not None else None
     is_cut = asked is not None or (style == "slice" and field != "none" and bool(run.scenario.get("substances")))
     hours = list(dict.fromkeys(kept_time(run, time, replicate) for time in times))
@@ -158,7 +154,7 @@ def read_view(
             seen[-1].links.append(links_of(cells, links, np.ones(cells.n_obs, np.bool_)))
     if not any(len(one.radius) for one in seen):
         raise InputError(f"{name}: no cells are there at {', '.join(f'{h:g} h' for h in hours)}")
-    box = _box({} if close else run.scenario, name, seen)
+    box = _box(None if close else box_of(run, name), seen)
     camera = look_at(box)
     kept = (asked or middle_of(camera)).settled(box, camera) if is_cut else None
     if kept is not None and links is not None:
@@ -291,13 +287,11 @@ def _tissue(seen: _Seen, panel: _Panel, value: Float, cut: Cut | None) -> Tissue
     )
 
 
-def _box(scenario: Mapping[str, Any], name: str, seen: Sequence[_Seen]) -> Float:
+def _box(size: Sequence[float] | None, seen: Sequence[_Seen]) -> Float:
     """Return the compartment's box, widened to hold every cell, (2, axis) µm; around the cells where it has none."""
     points = np.concatenate([one.position for one in seen])
     reach = np.concatenate([one.radius for one in seen])[:, None]
     low, high = (points - reach).min(axis=0), (points + reach).max(axis=0)
-    size = scenario.get("compartments", {}).get(name, {}).get("box")
     if size is not None:
-        edges = [v if isinstance(v, int | float) else quantity(v, "um", "a length", "10 um") for v in size]
-        low, high = np.minimum(low, 0.0), np.maximum(high, edges)
+        low, high = np.minimum(low, 0.0), np.maximum(high, size)
     return np.stack([low, high])

@@ -53,7 +53,12 @@ def test_a_network_may_be_a_file_or_nothing(run: Run, network: Network, tmp_path
     nx.write_graphml(network, tmp_path / "n.graphml")
     both = [len(organs(run, given).axes[0].patches) for given in (network, tmp_path / "n.graphml")]
     assert both[0] == both[1]
-    alone = organs(run)
+    own = organs(run)
+    assert len([p for p in own.axes[0].patches if isinstance(p, FancyArrowPatch)]) == 1
+    assert "1.5 mL/h" in [text.get_text() for text in own.findobj(Text)]
+    loose: Network = nx.DiGraph()
+    loose.add_nodes_from(run.compartments)
+    alone = organs(run, loose)
     assert not [p for p in alone.axes[0].patches if isinstance(p, FancyArrowPatch)]
     assert any("No flows are known" in text.get_text() for text in alone.findobj(Text))
 

@@ -99,7 +99,7 @@ def test_a_name_of_no_format_and_a_place_that_cannot_be_written_are_said(dosed: 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken.png"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("dose-response", "umap")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("dose-response", "exposure", "umap")])
 def test_a_run_that_has_committed_nothing_is_waited_for(empty: Path, tmp_path: Path, kind: str) -> None:
     with pytest.raises(InputError, match=r"wait for (its|the) first commit"):
         twin_plot(empty, kind, "--out", tmp_path / "plot.png")

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from twin.kernels.dose import strength
+from twin.kernels.dose import of_donor, strength
 from twin.kernels.random import Streams
 from twin.kernels.tokens import MASK, tokens_of
 from twin.kernels.turnover import replaced_fraction
@@ -68,6 +68,8 @@ class Drawing:
 class TokenWorldModel(WorldModel):
     """A trained token backbone with its gene axis, contexts and perturbations."""
 
+    tells_donors_apart = True
+
     def __init__(
         self,
         backbone: Patches | Lingshu,
@@ -113,7 +115,8 @@ class TokenWorldModel(WorldModel):
             strength(condition.dose[:, i], p.reference, p.ec50, p.hill, condition.ec50_factor)
             for i, p in enumerate(self.perturbations)
         ]
-        return np.stack(columns, axis=1) if columns else np.zeros((condition.n, 0))
+        h = np.stack(columns, axis=1) if columns else np.zeros((condition.n, 0))
+        return of_donor(h, condition.gain, condition.tone)
 
     def ask(self, condition: Condition, z: NDArray[np.float32]) -> Ask:
         """Return a condition as vectors; a cell has as many arms as the cell with most perturbations."""
@@ -145,9 +148,10 @@ class TokenWorldModel(WorldModel):
         return self._draw(condition, z, streams, "sample", None, None, steps, guidance), z
 
     def prior(self, condition: Condition, noise: Float) -> NDArray[np.float32]:
-        """Return z = m + L ε of each cell's context, (cell, latent) float32."""
+        """Return z = m + L ε of each cell's context, (cell, latent) float32; a donor's offset adds to ε."""
         mean = self.tables.prior_mean.astype(np.float64)[condition.context]
         root = self.tables.prior_root.astype(np.float64)[condition.context]
+        noise = noise if condition.offset is None else noise + condition.offset
         return np.asarray(mean + np.einsum("nij,nj->ni", root, noise), dtype=np.float32)
 
     def encode(self, counts: Counts, condition: Condition) -> NDArray[np.float32]:
@@ -198,6 +202,8 @@ class TokenWorldModel(WorldModel):
         keep = 2.0 ** (-elapsed / LATENT_HALF_TIME)
         noise = streams.stream("drift z").normal(condition.ids, self.latent_size)
         centre = self.tables.prior_mean.astype(np.float64)[condition.context]
+        if condition.offset is not None:
+            centre = self.prior(condition, np.zeros_like(noise)).astype(np.float64)
         fresh = self.prior(condition, np.sqrt(1.0 - keep**2) * noise).astype(np.float64)
         z = np.asarray(fresh + keep * (z.astype(np.float64) - centre), dtype=np.float32)
         due = replaced_fraction(self.half_life, elapsed, kappa)

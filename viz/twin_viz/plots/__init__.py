@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     from twin_viz.plots.correlation import spatial_correlation
     from twin_viz.plots.curves import has_curves, response, response_figure, response_plot
     from twin_viz.plots.doses import dose_response
+    from twin_viz.plots.drugs import exposure
     from twin_viz.plots.embedding import umap
     from twin_viz.plots.genes import volcano
     from twin_viz.plots.network import organs
+    from twin_viz.plots.people import donors
+    from twin_viz.plots.pilots import power
     from twin_viz.plots.shares import composition
 
 __all__ = [
     "composition",
+    "donors",
     "dose_response",
+    "exposure",
     "futures",
     "gene_table",
     "has_curves",
     "lineage",
     "organs",
+    "power",
     "response",
     "response_figure",
     "response_plot",
@@ -40,12 +46,15 @@ __all__ = [
 # No file here is called as a function is: importing it would hide the function.
 _HOMES = {
     "composition": "twin_viz.plots.shares",
+    "donors": "twin_viz.plots.people",
     "dose_response": "twin_viz.plots.doses",
+    "exposure": "twin_viz.plots.drugs",
     "futures": "twin_viz.futures",
     "gene_table": "twin_viz.plots.comparison",
     "has_curves": "twin_viz.plots.curves",
     "lineage": "twin_viz.plots.clones",
     "organs": "twin_viz.plots.network",
+    "power": "twin_viz.plots.pilots",
     "response": "twin_viz.plots.curves",
     "response_figure": "twin_viz.plots.curves",
     "response_plot": "twin_viz.plots.curves",

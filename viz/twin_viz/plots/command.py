@@ -30,8 +30,8 @@ def plot(
     cell_type: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of these cells only. volcano and umap take several; volcano draws a panel each, or with 'each' one "
-            f"for every type. {_of('cell_type')}"
+            help="Of these cells only. volcano, umap, donors and power take several; volcano draws a panel each, or "
+            f"with 'each' one for every type. {_of('cell_type')}"
         ),
     ] = None,
     over: Annotated[
@@ -76,13 +76,21 @@ def plot(
     clones: Annotated[
         int | None, typer.Option(min=1, help=f"How many trees at most. Without it: 8. {_of('clones')}")
     ] = None,
+    drug: Annotated[str | None, typer.Option(help=f"Without it: the first. {_of('drug')}")] = None,
     network: Annotated[
         Path | None,
         typer.Option(
-            help="GraphML file: compartments and pools as nodes, 'flow' in mL/h at the edges. Without it: no flows. "
+            help="GraphML file: compartments and pools as nodes, 'flow' in mL/h at the edges. Without it: the "
+            "scenario's own. "
             f"{_of('network')}"
         ),
     ] = None,
+    design: Annotated[str | None, typer.Option(help=f"paired or unpaired. Without it: paired. {_of('design')}")] = None,
+    effect: Annotated[
+        float | None,
+        typer.Option(help=f"A difference to be seen. Without it: the pilot's own. {_of('effect')}"),
+    ] = None,
+    alpha: Annotated[float | None, typer.Option(help=f"Of the test. Without it: 0.05. {_of('alpha')}")] = None,
     compartment: Annotated[str | None, typer.Option(help="Without it: the first.")] = None,
     replicate: Replicate = 0,
     branch: Branch = None,
@@ -96,6 +104,9 @@ def plot(
     response             the response over time, by distance and cell type
     futures              a readout of every branch and point over time
     dose-response        a readout over doses, with Hill fit and EC50
+    exposure             a drug in plasma and tissue, doses, and the response
+    power                what a pilot saw, and power over the number of replicates
+    donors               the response of each donor, beside measured ones
     volcano              genes that differ between branches, times or groups
     umap                 simulated beside measured cells, and how they mix
     composition          shares and numbers of cells over time, by a column
@@ -125,7 +136,11 @@ def plot(
         "of": tuple(of or ()),
         "color": color,
         "clones": clones,
+        "drug": drug,
         "network": network,
+        "design": design,
+        "effect": effect,
+        "alpha": alpha,
         "compartment": compartment,
         "replicate": replicate,
         "branch": branch,

@@ -82,7 +82,7 @@ def gene_table(
 ) -> pd.DataFrame:
     """Return what a volcano plot draws as a table, a row a tested gene (and type), the surest first: see `compared`."""
     groups, found = compared(run, time, versus, cell_type, compartment, branch, point)
-    return joined(run.genes, groups, found)
+    return joined(run.genes_of(groups.scene.compartment), groups, found)
 
 
 def joined(genes: Sequence[str], groups: Groups, found: Sequence[Comparison]) -> pd.DataFrame:

@@ -166,6 +166,8 @@ def _by_type(data: xr.Dataset) -> Curves | None:
         values, label = _values(data.isel(gene=0), "gene_mean", "cell_type"), f"{gene} (counts per 10,000)"
     if values is None:
         values, label = _values(data, "n_cells", "cell_type"), "cells"
+        if values is not None and not np.nansum(values):
+            return None  # a pool without cells
     if values is None:
         return None
     n = _at_the_end(data)

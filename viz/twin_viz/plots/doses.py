@@ -19,8 +19,9 @@ from twin_viz.camera import Float
 from twin_viz.page import EXTRAPOLATED
 from twin_viz.plots.dose_axis import DoseAxis, dose_axis
 from twin_viz.plots.readout import readout_of
-from twin_viz.plots.scene import SAME, Point, compartment_of, counted, earliest_limit
+from twin_viz.plots.scene import SAME, Point, counted, earliest_limit
 from twin_viz.plots.sheet import legend_below, name_axes, note, sheet
+from twin_viz.source import compartment_of
 
 SIZE = (7.2, 5.4)  # inches
 MOST_SERIES = 6  # curves in one picture; more cannot be told apart

@@ -64,7 +64,8 @@ def volcano(
         unused.set_axis_off()
     beyond = sum([_draw(axes, one, groups) for axes, one in zip(panels, found, strict=False)])
     note(figure, *_notes(found, beyond, same_cells=groups.same_cells))
-    genes = np.asarray(run.genes, dtype=object)
+    axis = run.genes_of(groups.scene.compartment)
+    genes = np.asarray(axis, dtype=object)
     for axes, one in zip(panels, found, strict=False):  # last of all: names need the layout settled
         x, y = _places(one)
         sure = np.flatnonzero(_called(one))
@@ -74,7 +75,7 @@ def volcano(
         place_labels(axes, x[named], y[named], [str(g) for g in genes[named]], np.stack([x[shown], y[shown]], axis=1))
     if csv is not None:
         text = io.StringIO()
-        joined(run.genes, groups, found).to_csv(text, index=False)
+        joined(axis, groups, found).to_csv(text, index=False)
         write_whole(Path(csv), text.getvalue().encode(), "the table")
     return figure
 

@@ -30,6 +30,21 @@ KINDS: Mapping[str, Kind] = {
         "twin_viz.plots.doses:dose_response",
         (*PLACE, "time", "readout", "cell_type", "over"),
     ),
+    "power": Kind(
+        "what a pilot saw, and power over the number of replicates",
+        "twin_viz.plots.pilots:power",
+        ("branch", "point", "time", "readout", "cell_type", "versus", "design", "effect", "alpha"),
+    ),
+    "donors": Kind(
+        "the response of each donor, beside measured ones",
+        "twin_viz.plots.people:donors",
+        (*PLACE, "time", "readout", "cell_type", "versus", "measured"),
+    ),
+    "exposure": Kind(
+        "a drug in plasma and tissue, doses, and the response",
+        "twin_viz.plots.drugs:exposure",
+        ("compartment", "drug"),
+    ),
     "volcano": Kind(
         "genes that differ between branches, times or groups",
         "twin_viz.plots.genes:volcano",
@@ -61,7 +76,7 @@ KINDS: Mapping[str, Kind] = {
         ("branch", "point", "time", "replicate", "network"),
     ),
 }
-MANY = ("volcano", "umap")  # kinds that take several types of cell
+MANY = ("volcano", "umap", "donors", "power")  # kinds that take several types of cell
 
 
 def takers(option: str) -> str:

@@ -58,7 +58,7 @@ def measured_cells(
             there = ", ".join(sorted(set(map(str, words)))[:8])
             raise InputError(f"{file}: no cell has {column} = {value!r}; there are {there}")
         data = data.take(words == value)
-    counts, known = onto_axis(data, run.genes)
+    counts, known = onto_axis(data, run.genes_of(compartment))
     shared = np.flatnonzero(known)
     filters = "".join(f", {column} = {value}" for column, value in where.items())
     types = data.column("cell_type", type_column)

@@ -8,7 +8,8 @@ from twin.errors import InputError, UnknownNameError
 LABELLED = {"gene": "gene_mean", "program": "program_score", "column": "column_mean"}  # axis: whose values it names
 COUNTS = ("n_cells", "n_dead")  # summed over types of cell
 MEANS = ("response_by_type", "gene_mean", "program_score", "column_mean", "library_size", "support")  # averaged
-PARTS = ("gene", "program", "column", "substance", "perturbation", "distance", "cycle_phase")  # axes of readouts
+OF_CELLS = ("gene", "program", "column", "substance", "perturbation", "distance", "cycle_phase")
+PARTS = (*OF_CELLS, "drug", "drug_site")  # axes of readouts
 RESPONSE = "response_by_type"
 RESPONSE_LABEL = "response (0 control, 1 full dose)"
 

@@ -12,7 +12,7 @@ from twin.results import Run
 from twin.scenario.futures import TRUNK
 from twin.units import quantity
 from twin_viz.page import EXTRAPOLATED
-from twin_viz.source import assay_end, measured_until
+from twin_viz.source import assay_end, compartment_of, measured_until
 
 Point = Mapping[str, Any] | None
 SAME = 1e-6  # h; two spellings of one time
@@ -153,19 +153,6 @@ def only_point(run: Run, branch: str | None) -> Point:
         first = axis.coordinates[0]
         point[axis.name] = first.labels[at] if first.name == axis.name else at  # of a sample the number
     return point
-
-
-def compartment_of(run: Run, name: str | None) -> str:
-    """Return the compartment of this name; without one the first.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name.
-    """
-    if name is not None and name not in run.compartments:
-        raise UnknownNameError("compartment", name, run.compartments)
-    return run.compartments[0] if name is None else name
 
 
 def only_type(cells: AnnData, cell_type: str | None) -> AnnData:

@@ -12,7 +12,7 @@ from twin_viz.export.html.content import content_of
 from twin_viz.export.html.futures import futures_of
 from twin_viz.export.html.moments import times_of
 from twin_viz.export.html.sheet import sheet
-from twin_viz.source import Run
+from twin_viz.source import Run, compartment_of
 
 SUFFIXES = (".html", ".htm")
 LIMIT = 200.0  # MB; our choice: a browser opens that in some ten seconds, and holds three times as much
@@ -55,6 +55,7 @@ def write_html(
         raise InputError(f"--html {out}: end the name with .html")
     with made_whole(out) as draft:
         draft.touch()  # a disk that refuses does so before the cells are read
+        compartment = compartment_of(run, compartment)
         futures = futures_of(run, branch, point)
         times = [times_of(future, replicate, every) for _, future in futures]
         n = sum(map(len, times))

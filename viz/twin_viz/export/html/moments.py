@@ -10,10 +10,9 @@ from anndata import AnnData
 from numpy.typing import NDArray
 
 from twin.errors import InputError
-from twin.units import quantity
 from twin_viz.camera import Float
 from twin_viz.coloring import DEATH, PHASE, column
-from twin_viz.source import Run, assay_end, kept_time
+from twin_viz.source import Run, assay_end, box_of, kept_time
 from twin_viz.tissue import CLONE, clone_names, read_view
 
 CELL_TYPE = "cell_type"
@@ -119,11 +118,8 @@ def read_course(
 
 def _frame(run: Run, compartment: str, box: Float) -> Float:
     """Return the compartment's own box, (2, axis) µm; where it has none, that of its cells."""
-    size = run.scenario.get("compartments", {}).get(compartment, {}).get("box")
-    if size is None:
-        return box
-    ends = [v if isinstance(v, int | float) else quantity(v, "um", "a length", "10 um") for v in size]
-    return np.array([[0.0, 0.0, 0.0], ends])
+    size = box_of(run, compartment)
+    return box if size is None else np.array([[0.0, 0.0, 0.0], size])
 
 
 def _moment(cells: AnnData, time: float, asked: Sequence[str], programs: Mapping[str, Sequence[str]]) -> Moment:

@@ -1,0 +1,1 @@
+"""How much donors differ: measured, calibrated, and held to donors that were left out."""
