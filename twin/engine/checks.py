@@ -1,15 +1,11 @@
 """What a scenario says that cannot be: names that are not there, times off the clock, places off the box."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 
-import numpy as np
-
-from twin.data.peek import Contents, peek
-from twin.data.places import read_places
-from twin.engine.built import contents_of
-from twin.engine.measured import placed_contents
-from twin.errors import Fault, InputError, unknown_name
+from twin.data.peek import Contents
+from twin.engine.findings import Findings
+from twin.errors import InputError
 from twin.model.contract import WorldModel
 from twin.results.layout import check_folder_name
 from twin.scenario.behaviours import DEFAULT, base_faults
@@ -21,7 +17,7 @@ from twin.scenario.organ_faults import organ_faults, types_present
 from twin.scenario.overlay import Key
 from twin.scenario.region import Ball
 from twin.scenario.rules import rule_faults
-from twin.scenario.schema import Compartment, Scenario, TableCells
+from twin.scenario.schema import Compartment, Scenario
 from twin.scenario.signalling import Complexes, Received, absent_receptors
 from twin.scenario.signals import GENE
 from twin.scenario.timeline import (
@@ -31,137 +27,10 @@ from twin.scenario.timeline import (
     KnockOut,
     RemoveCells,
     WashOut,
-    whole_ticks,
 )
 from twin.scenario.watched import genes_named
-from twin.units import Concentration
 
 WALLS = tuple(f"{axis}_{side}" for axis, side in product("xyz", ("low", "high")))
-
-
-class Findings:
-    """Faults of one scenario, collected while it is read through."""
-
-    def __init__(self, loaded: LoadedScenario) -> None:
-        self.loaded = loaded
-        self.faults: list[Fault] = []
-
-    def add(self, loc: Sequence[Key], message: str) -> None:
-        """Note one fault."""
-        self.faults.append(self.loaded.fault(loc, message))
-
-    def name(self, loc: Sequence[Key], kind: str, name: str | None, known: Iterable[str]) -> None:
-        """Note a name that is not among the known ones; None is no name."""
-        names = tuple(known)
-        if name is not None and name not in names:
-            self.add(loc, unknown_name(kind, name, names))
-
-    def ticks(self, loc: Sequence[Key], hours: float | None) -> None:
-        """Note a time that is no multiple of the tick."""
-        if hours is None:
-            return
-        try:
-            whole_ticks(hours, self.loaded.scenario.tick, "")
-        except ValueError as error:
-            self.add(loc, str(error).removeprefix(": "))
-
-    def nanomolar(self, loc: Sequence[Key], dose: object, substance: str) -> None:
-        """Note a concentration that cannot be turned into nM."""
-        known = self.loaded.scenario.substances.get(substance)
-        if not isinstance(dose, Concentration) or known is None:
-            return
-        try:
-            known.nanomolar(dose, substance)
-        except ValueError as error:
-            self.add(loc, str(error))
-
-
-def peek_files(loaded: LoadedScenario, findings: Findings) -> dict[str, Contents]:
-    """Return what the files of measured compartments hold; what cannot be read is a fault."""
-    contents: dict[str, Contents] = {}
-    for name, compartment in loaded.scenario.compartments.items():
-        cells, loc = compartment.cells, ("compartments", name, "cells")
-        if cells.source == "table":
-            _peek_table(loaded, name, cells, contents, findings)
-        if isinstance(cells, Built):
-            _peek_built(loaded, name, contents, findings)
-        if cells.source != "h5ad":
-            continue
-        try:
-            found = peek(loaded.resolve(cells.file), cells.cell_type, cells.where)
-        except InputError as error:
-            findings.add((*loc, "file"), str(error))
-            continue
-        if cells.spatial:
-            try:
-                found = placed_contents(loaded, cells, found)
-            except InputError as error:
-                findings.add((*loc, "spatial"), str(error))
-        if cells.count is not None and cells.count > found.n_cells:
-            findings.add((*loc, "count"), f"{cells.count} cells are asked for, the file has {found.n_cells}")
-        contents[name] = found
-    return contents
-
-
-def peek_snapshots(loaded: LoadedScenario, findings: Findings) -> None:
-    """Note what is wrong with the files that the timeline assimilates, as far as their obs tells."""
-    scenario = loaded.scenario
-    for i, event in enumerate(scenario.timeline):
-        if not isinstance(event, Assimilate):
-            continue
-        loc: tuple[Key, ...] = ("timeline", i)
-        try:
-            found = peek(loaded.resolve(event.file), event.cell_type, event.where)
-        except InputError as error:
-            findings.add((*loc, "file"), str(error))
-            continue
-        if event.compartment is None and len(scenario.compartments) > 1:
-            findings.add((*loc, "compartment"), f"say which one was measured: {', '.join(scenario.compartments)}")
-        for j, name in enumerate(event.cell_types):
-            findings.name((*loc, "cell_types", j), f"cell type of {event.file}", name, found.cell_types)
-
-
-def _peek_built(loaded: LoadedScenario, name: str, contents: dict[str, Contents], findings: Findings) -> None:
-    """Note what is wrong with the measures of a built tissue and its file, and put down what it holds."""
-    loc = ("compartments", name, "cells")
-    if loaded.scenario.compartments[name].well_mixed:
-        findings.add(loc, "a well-mixed pool has no shape: name how many cells of which types, with source: model")
-        return
-    try:
-        contents[name], lacking = contents_of(loaded, loaded.scenario.compartments[name])
-    except InputError as error:
-        findings.add(loc, str(error))
-        return
-    if lacking is not None:
-        findings.add((*loc, "transcriptomes"), lacking)
-        del contents[name]  # no world model is made of them
-
-
-def _peek_table(
-    loaded: LoadedScenario, name: str, cells: TableCells, contents: dict[str, Contents], findings: Findings
-) -> None:
-    """Note what is wrong with a table of cells, and put down what it holds, and what its cells may become."""
-    loc = ("compartments", name, "cells")
-    try:
-        found = read_places(loaded.resolve(cells.file), cells.types)
-    except InputError as error:
-        findings.add((*loc, "file"), str(error))
-        return
-    box = np.asarray(loaded.scenario.compartments[name].box)
-    inside = found.position - np.asarray(cells.origin)
-    outside = np.flatnonzero(((inside < 0) | (inside > box)).any(axis=1))
-    if len(outside):
-        x, y, z = inside[outside[0]]
-        findings.add(
-            (*loc, "file"),
-            f"{len(outside)} of {found.n_cells} cells of {cells.file} lie outside the box, the first on line "
-            f"{found.line[outside[0]]} at ({x:g}, {y:g}, {z:g}) um from its corner; it ends at "
-            f"({box[0]:g}, {box[1]:g}, {box[2]:g}) um: widen the box, or set origin to its lower corner in the table",
-        )
-    if cells.place:
-        findings.add((*loc, "place"), "the table says where cells are: leave place out")
-    types = {str(t) for t in found.cell_type} | set(loaded.scenario.cell_types) - {DEFAULT}
-    contents[name] = Contents(found.n_cells, frozenset(types), 0, has_places=True)
 
 
 def document_faults(

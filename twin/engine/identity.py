@@ -72,9 +72,7 @@ def name_of(essence: str, replicate: int) -> str:
 
 def files_of(loaded: LoadedScenario) -> dict[str, Path]:
     """Return the files that compartments and signals are made of, by the names that the scenario has for them."""
-    sources = [compartment.cells for compartment in loaded.scenario.compartments.values()]
-    files = [cells.file for cells in sources if cells.source in ("h5ad", "table")]
-    files += [file for cells in sources if isinstance(cells, Built) for file in cells.files]
+    files = [file for compartment in loaded.scenario.compartments.values() for file in compartment.cells.files]
     files += [pairs.file for pairs in loaded.scenario.signalling.pairs]
     files += [model.file for model in loaded.scenario.intracellular.values()]
     files += [event.file for event in loaded.scenario.timeline if event.do == "assimilate"]

@@ -9,7 +9,7 @@ from twin import registry
 from twin.data.counts import CountData
 from twin.data.peek import Contents
 from twin.engine.built import file_source, read_transcriptomes
-from twin.engine.checks import Findings
+from twin.engine.findings import Findings
 from twin.engine.focus import focused, perturbations_named, types_named
 from twin.engine.measured import read_tissue
 from twin.errors import Fault, InputError

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from math import inf
 
-from twin.engine.checks import Findings
+from twin.engine.findings import Findings
 from twin.engine.focus import perturbations_named
 from twin.engine.grouping import groups_named
 from twin.model.contract import WorldModel

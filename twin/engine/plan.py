@@ -16,7 +16,9 @@ from pydantic import ValidationError
 from twin import registry
 from twin.data.peek import Contents
 from twin.engine import checks, estimate, explain, observables, order, replicates, unserved
+from twin.engine.findings import Findings
 from twin.engine.models import choices, distinct, in_all_eyes, load_models, main_of, needed
+from twin.engine.peeking import peek_files, peek_snapshots
 from twin.errors import Fault, InputError
 from twin.model.contract import HALF_LIFE, REACHED, WorldModel
 from twin.process import Phase, Process, ProcessConfig
@@ -111,7 +113,7 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
     ScenarioError
         With everything that keeps it from running.
     """
-    scenario, findings = loaded.scenario, checks.Findings(loaded)
+    scenario, findings = loaded.scenario, Findings(loaded)
     if scenario.duration / scenario.tick > MOST_TICKS:  # first: nothing below can count so many
         findings.add(
             ("tick",),
@@ -119,8 +121,8 @@ def compile_plan(loaded: LoadedScenario) -> Plan:
             f"ticks, at most {MOST_TICKS:,} are run: take a longer tick",
         )
         raise loaded.error([*findings.faults, *choose_processes(loaded)[1]])
-    contents = checks.peek_files(loaded, findings)
-    checks.peek_snapshots(loaded, findings)
+    contents = peek_files(loaded, findings)
+    peek_snapshots(loaded, findings)
     whole = load_models(loaded, contents, findings)
     known = len(whole) == len(scenario.compartments)
     models = needed(whole, scenario, contents)
@@ -198,7 +200,7 @@ def choose_processes(source: ScenarioSource) -> tuple[Chosen, list[Fault]]:
 _PLACED = re.compile(r"((?:[A-Za-z_]\w*|\[\d+\]|\.)+): (.+)", re.DOTALL)
 
 
-def _ask(chosen: Chosen, model: WorldModel | None, findings: checks.Findings) -> None:
+def _ask(chosen: Chosen, model: WorldModel | None, findings: Findings) -> None:
     """Note what the processes say of the scenario; "timeline[0].dose: …" is told at that place.
 
     A process often checks a name that was found wrong already: that sentence is left out.
@@ -224,7 +226,7 @@ def _keys(text: str) -> tuple[Key, ...]:
     return tuple(int(w) if w.isdecimal() else w for w in re.findall(r"[^.\[\]]+", text))
 
 
-def _every(name: str, process: Process, findings: checks.Findings) -> int:
+def _every(name: str, process: Process, findings: Findings) -> int:
     if process.interval is None:
         return 1
     if process.phase == Phase.TIMELINE:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from twin.data.donors import read_spreads, spreads_file
-from twin.engine.checks import Findings
+from twin.engine.findings import Findings
 from twin.engine.variation import drawn_of
 from twin.engine.world import World
 from twin.errors import InputError

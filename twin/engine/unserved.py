@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from twin import registry
-from twin.engine import checks, order
+from twin.engine import order
+from twin.engine.findings import Findings
 from twin.errors import InputError
 from twin.process import BEHAVIOUR, CONTACTS, DOSE, SOURCE, Phase, Process
 from twin.scenario.behaviours import entry
@@ -17,14 +18,14 @@ PLASMA = "plasma"  # the store of whoever takes drugs through the body
 OWN_COLUMNS = ("radius", "depth", "ec50_factor")  # of the cells themselves, that can be observed
 
 
-def note(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
+def note(scenario: Scenario, processes: Mapping[str, Process], findings: Findings) -> None:
     """Note all of it, each at its place in the document."""
     _sections(scenario, processes, findings)
     _behaviours(scenario, processes, findings)
     _observed_columns(scenario, processes, findings)
 
 
-def unheard(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> set[str]:
+def unheard(scenario: Scenario, processes: Mapping[str, Process], findings: Findings) -> set[str]:
     """Note the signals of rules that no process brings, and return the names of their ports."""
     offered = order.offered_by(processes)[0]
     missing: set[str] = set()
@@ -42,7 +43,7 @@ def unheard(scenario: Scenario, processes: Mapping[str, Process], findings: chec
     return missing
 
 
-def _sections(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
+def _sections(scenario: Scenario, processes: Mapping[str, Process], findings: Findings) -> None:
     """Note sections that nobody reads."""
     written = {port.name for process in processes.values() for port in process.writes}
     handed = any(not isinstance(event, InjectCells | GiveDose | Assimilate) for event in scenario.timeline)
@@ -74,7 +75,7 @@ def _sections(scenario: Scenario, processes: Mapping[str, Process], findings: ch
         findings.add(("rules",), "no process carries them out; add one, like 'rules:' under processes")
 
 
-def _behaviours(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
+def _behaviours(scenario: Scenario, processes: Mapping[str, Process], findings: Findings) -> None:
     """Note behaviours that are given or ruled and that no process carries out: they would do nothing."""
     places: dict[str, list[tuple[Key, ...]]] = {}
     for cell_type, values in scenario.cell_types.items():
@@ -109,7 +110,7 @@ def _who_acts(pattern: str) -> str:
     return f"; add {' or '.join(able)} under processes" if able else ""
 
 
-def _observed_columns(scenario: Scenario, processes: Mapping[str, Process], findings: checks.Findings) -> None:
+def _observed_columns(scenario: Scenario, processes: Mapping[str, Process], findings: Findings) -> None:
     """Note the columns to observe that no cell has."""
     brought = [column.name for process in processes.values() for column in process.columns if not column.width]
     for i, name in enumerate(scenario.observe.columns):

@@ -11,7 +11,8 @@ from twin.assimilation.snapshot import Snapshot, read_snapshot
 from twin.data.counts import CountData, onto_axis
 from twin.data.places import Places, read_places
 from twin.engine.built import file_source, read_transcriptomes, types_of_built
-from twin.engine.checks import WALLS, Findings, gene_faults
+from twin.engine.checks import WALLS, gene_faults
+from twin.engine.findings import Findings
 from twin.engine.focus import focused, perturbations_named, types_of
 from twin.engine.measured import read_tissue
 from twin.engine.models import Models, choices, distinct, main_of

@@ -82,6 +82,14 @@ class MeasuredCells(CellSource):
         None, description="A table of orthologs (.tsv, .csv) beside the scenario: genes take their human symbols."
     )
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that its cells are made of."""
+        spots = self.spatial.spots if isinstance(self.spatial, Spatial) else None
+        reference = spots.reference if spots is not None else None
+        more = (self.orthologs, None if reference is None else reference.file)
+        return (self.file, *(file for file in more if file is not None))
+
 
 class TableCells(CellSource):
     """Cells whose types and places stand in a table, PhysiCell's cells.csv; the world model draws transcriptomes."""
@@ -92,6 +100,11 @@ class TableCells(CellSource):
     origin: tuple[Position, Position, Position] = Field(
         (0.0, 0.0, 0.0), description="Where the box's lower corner lies in the coordinates of the table."
     )
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that its cells are made of."""
+        return (self.file,)
 
 
 POOL = {"source": "model", "count": 0, "composition": {}}  # the cells of a pool that names none

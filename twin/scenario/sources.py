@@ -22,6 +22,11 @@ class CellSource(Document):
         0.5, ge=0, le=3, description="Standard deviation of the natural log of the EC50 among cells."
     )
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files that its cells are made of."""
+        return ()
+
     def radius_of(self, cell_type: str) -> float:
         """Return the radius of cells of a type, µm."""
         return self.radius.get(cell_type, self.radius.get("default", DEFAULT_RADIUS))
