@@ -260,7 +260,7 @@ def test_the_command_writes_the_futures_that_it_is_told(branched: Run, tmp_path:
         (("--html", "no/page.html"), "there is no folder"),
         (("--html", "there.html/page.html"), "there is no folder"),
         (("--html", "/proc/page.html", "--compartment", "tissue"), "cannot be written"),
-        (("--html", "page.html"), "this run has several compartments"),
+        (("--html", "page.html", "--compartment", "tisue"), "no compartment is called 'tisue'"),
         (("--html", "page.html", "--compartment", "tissue", "--color", "GENE99"), "did you mean GENE"),
         (("--html", "page.html", "--compartment", "tissue", "--branch", "treatd"), "no branch is called 'treatd'"),
         (("--html", "page.html", "--compartment", "tissue", "--point", "dose=1"), "no axis of the sweep"),
