@@ -1,9 +1,12 @@
 """`twin graph`: the contacts, the lineage, the groups or the organs of a run, as a file of nodes and edges."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 def graph(
@@ -17,7 +20,7 @@ def graph(
         ),
     ] = "contacts",
     time: Annotated[
-        str | None, typer.Option(help="A kept time, like '24 h', for contacts; without it the last.")
+        str | None, typer.Option(help="A kept time, like '24 h', for contacts and groups; without it the last.")
     ] = None,
     replicate: Annotated[int, typer.Option(min=0, help="Which of the replicates.")] = 0,
     branch: Annotated[str | None, typer.Option(help="Which branch. Without it: the trunk.")] = None,
@@ -26,29 +29,24 @@ def graph(
     ] = None,
     compartment: Annotated[str | None, typer.Option(help="Which, where there are several.")] = None,
 ) -> None:
-    """Write the contact graph of cells, with types, places and contact areas; the forest of their descent; groups."""
+    """Write who touches whom, who descends from whom, which groups hold which, or what flows between organs."""
     from twin.errors import InputError
     from twin.results import open_run, point_of, write_graphml
 
     if kind in ("lineage", "organs") and time is not None:
         what = "a lineage is" if kind == "lineage" else "the network of organs is"
-        raise InputError(f"--time goes with --kind contacts: {what} of the whole run")
+        raise InputError(f"--time goes with --kind contacts or groups: {what} of the whole run")
     opened = open_run(run).at(branch, point_of(point or ()))
+    made: nx.Graph[Any]
     if kind == "contacts":
         made = opened.contact_graph(time, replicate, compartment)
         what = f"{made.number_of_nodes():,} cells, {made.number_of_edges():,} contacts"
     elif kind == "organs":
-        network = opened.organ_graph(replicate)
-        write_graphml(network, out)
-        typer.echo(f"{network.number_of_nodes():,} compartments, {network.number_of_edges():,} paths")
-        typer.echo(str(out))
-        return
+        made = opened.organ_graph(replicate)
+        what = f"{made.number_of_nodes():,} compartments, {made.number_of_edges():,} paths"
     elif kind == "groups":
-        tree = opened.body_tree(time, replicate)
-        write_graphml(tree, out)
-        typer.echo(f"{tree.number_of_nodes():,} groups, {tree.nodes['body']['n_cells']:,} cells")
-        typer.echo(str(out))
-        return
+        made = opened.body_tree(time, replicate)
+        what = f"{made.number_of_nodes():,} groups, {made.nodes['body']['n_cells']:,} cells"
     else:
         made = opened.lineage_graph(replicate, compartment)
         what = f"{made.number_of_nodes():,} cells, {made.number_of_edges():,} of them daughters"

@@ -20,7 +20,7 @@ COMMANDS = {
     "predict": ("twin.cli.predict:predict", "Predict perturbed counts for the cells of an AnnData file."),
     "sample": ("twin.cli.sample:sample", "Draw a population of cells from a world model."),
     "power": ("twin.cli.power:power", "Say how many replicates (donors) an experiment needs, from a simulated pilot."),
-    "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, from two or more measured times."),
+    "calibrate": ("twin.cli.calibrate:calibrate", "Fit how fast messages turn over, or how much donors differ."),
     "assimilate": (
         "twin.cli.assimilate:assimilate",
         "Learn parameters of a scenario from a measured snapshot, by an ensemble of finished runs.",
@@ -29,7 +29,7 @@ COMMANDS = {
         "twin.cli.neighbours:neighbours",
         "Say whether tissues of spatial data keep the neighbours that were measured.",
     ),
-    "graph": ("twin.cli.graph:graph", "Write who touches whom, or who descends from whom, in a run, as GraphML."),
+    "graph": ("twin.cli.graph:graph", "Write contacts, lineage, groups or organs of a run as GraphML."),
     "schema": ("twin.cli.schema:schema", "Print the JSON Schema of scenario files, for editors."),
     "verify": ("twin.cli.verify:verify", "Hold the physics to analytic and published numbers."),
     "plugins": ("twin.cli.plugins:plugins", "List plugins, world models and commands that are installed."),

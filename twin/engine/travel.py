@@ -58,6 +58,11 @@ def leaving(body: Body, process: str, move: Move) -> Leaving:
         raise RunError(f"plugin {process!r} moves a cell of {home.name} twice at a time")
     if move.position is not None and np.shape(move.position) != (len(rows), 3):
         raise RunError(f"plugin {process!r} moves {len(rows)} cells to places of the shape {np.shape(move.position)}")
+    grid = body.compartments[move.target].grid
+    if move.position is not None and len(rows):
+        inside = (move.position >= np.asarray(grid.origin)) & (move.position <= np.asarray(grid.origin) + grid.size)
+        if not inside.all():  # NaN is nowhere
+            raise RunError(f"plugin {process!r} moves cells to places that are not in the box of {move.target}")
     if move.tally is not None and not 0 <= move.tally[1] < body.stores.get(move.tally[0], np.empty(0)).size:
         raise RunError(f"plugin {process!r} counts who moves in {move.tally[0]}[{move.tally[1]}], which is no store's")
     return Leaving(process, move.source, move.target, home.cells.id[rows], move.position, move.tally)
