@@ -12,7 +12,7 @@ from twin.data.axis import joined_axis, thin
 from twin.data.counts import CountData, onto_axis
 from twin.errors import InputError
 from twin.kernels.random import Streams
-from twin.model.contract import Condition, Counts, WorldModel
+from twin.model.contract import Condition, Counts, Resting
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -20,7 +20,7 @@ Index = NDArray[np.intp]
 PER = 10_000.0  # counts; rates are given per so many
 
 
-class AsMeasured(WorldModel):
+class AsMeasured(Resting):
     """A cell holds the counts that were measured of it, and keeps them.
 
     A file of one time says nothing of how a transcriptome moves: to turn messages over towards a rate that one count
@@ -31,7 +31,7 @@ class AsMeasured(WorldModel):
     injected) are measured cells of their type, drawn with replacement.
     """
 
-    shares_threads, turns_over, needs_data = True, False, True
+    shares_threads, needs_data = True, True
     name = "measured"
 
     def __init__(
@@ -55,7 +55,6 @@ class AsMeasured(WorldModel):
         self._order = np.argsort(self._code, kind="stable")
         self._first = np.concatenate([[0], np.cumsum(number)])
         self.perturbations = ()
-        self.latent_size = 0
         self.notes = (
             f"transcriptomes are as measured: {len(self._code):,} cells of {len(self.contexts)} types on "
             f"{len(self.genes):,} genes. Nothing is learned of them and nothing moves them: no time, dose or knock-out "
@@ -96,26 +95,6 @@ class AsMeasured(WorldModel):
         share = np.minimum(1.0, condition.depth / np.maximum(self._total[row], 1.0))
         keys = streams.stream("thin a measured cell").bits(condition.ids, np.zeros(1, np.uint64))
         return thin(self._counts[row], share, keys), np.zeros((condition.n, 0), np.float32)
-
-    def encode(self, counts: Counts, condition: Condition) -> NDArray[np.float32]:
-        """Return an empty latent, (cell, 0): a cell is its counts."""
-        return np.zeros((condition.n, 0), np.float32)
-
-    def transition(
-        self,
-        counts: Counts,
-        z: NDArray[np.float32],
-        condition: Condition,
-        elapsed: float,
-        kappa: float,
-        streams: Streams,
-    ) -> tuple[Counts, NDArray[np.float32]]:
-        """Return the cells as they are."""
-        return counts, z
-
-    def perturb(self, counts: Counts, condition: Condition, streams: Streams) -> Counts:
-        """Return the cells as they are: the files hold no effect."""
-        return counts
 
     def expected(self, z: NDArray[np.float32], condition: Condition, genes: Sequence[int]) -> Float:
         """Return the rates of each cell's type, (cell, gene) counts per 10,000."""

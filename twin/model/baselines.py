@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from twin.kernels.random import Streams
-from twin.model.contract import Condition, Counts, WorldModel
+from twin.model.contract import Condition, Counts, Resting
 from twin.model.files import embedded
 from twin.model.masked import MaskedDiffusion, ModelCard
 from twin.model.network import LatentNetwork
@@ -48,15 +48,14 @@ def shift() -> MaskedDiffusion:
     return without_network(embedded(), "shift")
 
 
-class Still(WorldModel):
+class Still(Resting):
     """Nothing ever changes; new cells are drawn gene by gene from their type's rates."""
 
     def __init__(self, model: MaskedDiffusion) -> None:
-        self.name, self.turns_over = "still", False
+        self.name = "still"
         self._draws = without_network(model, "still")
         self.genes, self.contexts = model.genes, model.contexts
         self.composition, self.perturbations = model.composition, model.perturbations
-        self.latent_size = 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -74,26 +73,6 @@ class Still(WorldModel):
         untouched = replace(condition, dose=np.zeros_like(condition.dose), clamp=None)
         counts, _ = self._draws.sample(untouched, streams, steps=steps, guidance=guidance)
         return counts, np.zeros((condition.n, 0), np.float32)
-
-    def encode(self, counts: Counts, condition: Condition) -> NDArray[np.float32]:
-        """Return an empty latent, (cell, 0)."""
-        return np.zeros((condition.n, 0), np.float32)
-
-    def transition(
-        self,
-        counts: Counts,
-        z: NDArray[np.float32],
-        condition: Condition,
-        elapsed: float,
-        kappa: float,
-        streams: Streams,
-    ) -> tuple[Counts, NDArray[np.float32]]:
-        """Return the cells as they are."""
-        return counts, z
-
-    def perturb(self, counts: Counts, condition: Condition, streams: Streams) -> Counts:
-        """Return the cells as they are."""
-        return counts
 
     def expected(self, z: NDArray[np.float32], condition: Condition, genes: Sequence[int]) -> Float:
         """Return the type's rates, (cell, gene) counts per 10,000."""

@@ -17,7 +17,7 @@ from twin.kernels.random import Streams
 from twin.model.condition import HALF_LIFE, Condition, Counts, Float, Perturbation
 from twin.model.prediction import predict
 
-__all__ = ["HALF_LIFE", "Condition", "Counts", "Perturbation", "WorldModel"]
+__all__ = ["HALF_LIFE", "Condition", "Counts", "Perturbation", "Resting", "WorldModel"]
 
 REACHED = 4.32  # half-lives in which 95 % of the messages are replaced: log2(20)
 
@@ -134,3 +134,30 @@ class WorldModel(ABC):
     def last_time(self) -> float:
         """Return the last measured time since exposure, h; beyond it a result is extrapolated."""
         return max((t for p in self.perturbations for t in p.times), default=0.0)
+
+
+class Resting(WorldModel):
+    """What models share in which nothing ever changes: a cell is its counts, keeps no latent, and stays as it is."""
+
+    turns_over = False
+    latent_size = 0
+
+    def encode(self, counts: Counts, condition: Condition) -> NDArray[np.float32]:
+        """Return an empty latent, (cell, 0)."""
+        return np.zeros((condition.n, 0), np.float32)
+
+    def transition(
+        self,
+        counts: Counts,
+        z: NDArray[np.float32],
+        condition: Condition,
+        elapsed: float,
+        kappa: float,
+        streams: Streams,
+    ) -> tuple[Counts, NDArray[np.float32]]:
+        """Return the cells as they are."""
+        return counts, z
+
+    def perturb(self, counts: Counts, condition: Condition, streams: Streams) -> Counts:
+        """Return the cells as they are."""
+        return counts

@@ -8,18 +8,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from twin.kernels.random import Streams
-from twin.model.contract import Condition, Counts, WorldModel
+from twin.model.contract import Condition, Counts, Resting
 
 Float = NDArray[np.float64]
 
 
-class NoTranscriptome(WorldModel):
+class NoTranscriptome(Resting):
     """A cell is its type, its place and its columns: there are no genes, no latent and no perturbations.
 
     Its cell types are those that the scenario names.
     """
 
-    turns_over = False
     name = "none"
 
     def __init__(self, contexts: Sequence[str] = ()) -> None:
@@ -27,7 +26,6 @@ class NoTranscriptome(WorldModel):
         self.contexts = tuple(contexts)
         self.composition = np.full(len(self.contexts), 1.0 / max(len(self.contexts), 1))
         self.perturbations = ()
-        self.latent_size = 0
 
     @property
     def fingerprint(self) -> str:
@@ -43,26 +41,6 @@ class NoTranscriptome(WorldModel):
     ) -> tuple[Counts, NDArray[np.float32]]:
         """Return counts of no gene, (cell, 0)."""
         return sp.csr_array((condition.n, 0), dtype=np.int32), np.zeros((condition.n, 0), np.float32)
-
-    def encode(self, counts: Counts, condition: Condition) -> NDArray[np.float32]:
-        """Return an empty latent, (cell, 0)."""
-        return np.zeros((condition.n, 0), np.float32)
-
-    def transition(
-        self,
-        counts: Counts,
-        z: NDArray[np.float32],
-        condition: Condition,
-        elapsed: float,
-        kappa: float,
-        streams: Streams,
-    ) -> tuple[Counts, NDArray[np.float32]]:
-        """Return the cells as they are."""
-        return counts, z
-
-    def perturb(self, counts: Counts, condition: Condition, streams: Streams) -> Counts:
-        """Return the cells as they are."""
-        return counts
 
     def expected(self, z: NDArray[np.float32], condition: Condition, genes: Sequence[int]) -> Float:
         """Return rates of no gene, (cell, 0)."""
