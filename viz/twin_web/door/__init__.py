@@ -1,0 +1,5 @@
+"""The part of the page that is told in its `routes`."""
+
+from twin_web.door.routes import add_to
+
+__all__ = ["add_to"]
