@@ -18,6 +18,7 @@ from tests.bench.bench_sbml import bench_sbml
 from tests.bench.bench_store import bench_store
 from tests.bench.bench_tissue import bench_tissue
 from tests.bench.bench_viz import bench_viz
+from tests.bench.bench_web import bench_web
 from tests.bench.bench_workers import bench_overhead, bench_shared_tissue, bench_workers
 
 
@@ -43,6 +44,7 @@ def main() -> None:
         rates |= bench_population((2_000, 10_000))
         rates |= bench_store()
         rates |= bench_viz()
+        rates |= bench_web()
         rates |= bench_demo()
     width = max(map(len, rates))
     for name, value in rates.items():

@@ -169,6 +169,17 @@ def lesson(loaded: LoadedScenario, out: Path, group: Group, jobs: Sequence[Job])
         torch.set_num_threads(usual)
 
 
+def keep_forks(out: Path, jobs: Sequence[Job]) -> None:
+    """Keep the last state of every trajectory from which another forks just there, before any of them goes on.
+
+    A branch that is added where its trunk stands then begins at once; nothing of its past is computed again.
+    """
+    for job in jobs:
+        commits = load_commits(trajectory_of(out, job.trajectory.id))
+        if commits:
+            _keep_fork(out, job, commits[-1].tick)
+
+
 def _alone() -> None:
     """Prepare a thread that works on a chunk: it is one of many, each for itself."""
     torch.set_num_threads(1)

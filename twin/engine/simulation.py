@@ -17,7 +17,7 @@ from twin.engine.loop import Progress, segment_ends
 from twin.engine.observe import layout_of
 from twin.engine.plan import Plan, check_file, compile_plan
 from twin.engine.seeding import check_places
-from twin.engine.segments import Job, jobs_of, world_of
+from twin.engine.segments import Job, jobs_of, keep_forks, world_of
 from twin.engine.world import World
 from twin.errors import InputError
 from twin.results import Ensemble, Run, create_run, extend_run, open_run, raise_format, settle_run
@@ -173,6 +173,7 @@ def simulate(
         (out / ERRORS).unlink(missing_ok=True)
         groups = groups_of(ensemble.trajectories, plans.world.scenario)
         jobs = jobs_of(ensemble, groups)
+        keep_forks(out, jobs)
         left = _left(out, plans, jobs)
         if left:
             threads = 1

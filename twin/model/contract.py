@@ -118,6 +118,10 @@ class WorldModel(ABC):
         """
         return self
 
+    def panels(self) -> tuple[tuple[str, ...], ...]:
+        """Return for each context the genes that it measured, in the order of the axis; contexts often share theirs."""
+        return tuple(self.focused([context]).genes for context in self.contexts)
+
     def predict(self, adata: ad.AnnData, perturbation: str, dose: str | None = None, **options: Any) -> ad.AnnData:
         """Return what these very cells would hold under a perturbation (`twin.model.prediction.predict`)."""
         return predict(self, adata, perturbation, dose, **options)

@@ -391,6 +391,17 @@ class MaskedDiffusion(WorldModel):
         net = narrowed_network(self.net, rows, keep)
         return MaskedDiffusion(net, narrowed(self.knowledge, rows.numpy(), keep, self.decoder.places[keep]), self.card)
 
+    def panels(self) -> tuple[tuple[str, ...], ...]:
+        """Return for each context the genes that it measured; those that share theirs have the very same tuple."""
+        shared: dict[bytes, tuple[str, ...]] = {}
+        found = []
+        for known in (self.net.log_rate > LEAST_RATE).numpy():
+            key = known.tobytes()
+            if key not in shared:
+                shared[key] = tuple(self.genes[i] for i in np.flatnonzero(known))
+            found.append(shared[key])
+        return tuple(found)
+
     def with_perturbation(self, name: str) -> "MaskedDiffusion | None":
         """Return a model that can also perturb a gene that it never saw perturbed (`Knowledge.with_gene`), or None."""
         knowledge = self.knowledge.with_gene(name)

@@ -1,7 +1,7 @@
 """Runs are read here, lazily: nothing is opened before it is asked for, and a going run is followed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from twin.results.damage import damaged, naming_damage, open_dataset
 from twin.results.ensemble import Ensemble, Trajectory
 from twin.results.evidence import replicate_weights, updates_in
 from twin.results.frames import load_frame, load_genes, load_groups, load_table
+from twin.results.glance import GeneCounts, Kept, load_counts, load_glance
 from twin.results.graphs import contact_graph, counted, lineage_graph
 from twin.results.layout import (
     CELLS,
@@ -34,7 +35,7 @@ from twin.results.layout import (
     readouts_of,
     trajectory_of,
 )
-from twin.results.packed import open_group
+from twin.results.packed import open_group, place_of
 from twin.results.state import load_network
 from twin.scenario.futures import TRUNK
 from twin.state.groups import plain_tree
@@ -309,6 +310,7 @@ class Run:
         point: Point = None,
         *,
         lazy: bool = False,
+        counts: bool = True,
     ) -> ad.AnnData:
         """Return all cells of one compartment at one kept time; obs_names are the cells' ids.
 
@@ -320,6 +322,8 @@ class Run:
         point : a value for each axis of the sweep, like {"dose": 10} or {"dose": "10 U/mL"}.
         lazy : leave the counts on the disk; X is a Dask array of CSR blocks. `adata[rows].to_memory()` reads only what
             those rows need.
+        counts : without them there are `obs` and `obsm["spatial"]` alone, no genes, contacts or latent states: a small
+            part of the whole is read.
 
         Raises
         ------
@@ -333,7 +337,50 @@ class Run:
         about = {"time": frame.time, "tick": frame.tick}
         with naming_damage(self._folder(owner, compartment, CELLS, commit)):
             group = self._open(owner, compartment, CELLS, commit)
+            if not counts:
+                return load_glance(group, frame.rows[compartment])
             return load_frame(group, frame.rows[compartment], about, lazy=lazy)
+
+    def counts_of(
+        self,
+        genes: Sequence[str],
+        time: float | str | None = None,
+        replicate: int = 0,
+        compartment: str | None = None,
+        branch: str | None = None,
+        point: Point = None,
+    ) -> GeneCounts:
+        """Return the counts of some genes in all cells of one kept time; the others' pass through, and are not held.
+
+        Parameters and errors are those of `cells`.
+
+        Raises
+        ------
+        UnknownNameError
+            If a gene is not in the run.
+        """
+        compartment = self._compartment(compartment)
+        owner, commit, frame = self._frame_at(time, self.ensemble.find(replicate, branch, point))
+        with naming_damage(self._folder(owner, compartment, CELLS, commit)):
+            return load_counts(self._open(owner, compartment, CELLS, commit), frame.rows[compartment], genes)
+
+    def kept(
+        self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
+    ) -> list[Kept]:
+        """Return at which instants whole cells of a compartment were kept, in order; no cell is read for it."""
+        compartment = self._compartment(compartment)
+        trajectory = self.ensemble.find(replicate, branch, point)
+        return [
+            Kept(
+                owner.id,
+                frame.tick,
+                frame.time,
+                frame.rows[compartment][1] - frame.rows[compartment][0],
+                place_of(self._folder(owner, compartment, CELLS, commit)),
+                compartment in commit.fields,
+            )
+            for owner, commit, frame in self._frames(trajectory)
+        ]
 
     def fields(
         self, replicate: int = 0, compartment: str | None = None, branch: str | None = None, point: Point = None
@@ -364,6 +411,28 @@ class Run:
             parts, "time", data_vars="minimal", coords="minimal", compat="override", join="override"
         )
         return joined
+
+    def fields_at(
+        self,
+        time: float,
+        replicate: int = 0,
+        compartment: str | None = None,
+        branch: str | None = None,
+        point: Point = None,
+    ) -> xr.Dataset:
+        """Return concentrations (substance, z, y, x) in nM at one kept time, h, lazily; its commit alone is opened.
+
+        Raises
+        ------
+        InputError
+            If no fields of this compartment were kept then.
+        """
+        compartment = self._compartment(compartment)
+        owner, commit, frame = self._frame_at(time, self.ensemble.find(replicate, branch, point))
+        if compartment not in commit.fields:
+            raise InputError(f"{self.path} keeps no fields of {compartment} at {frame.time:g} h")
+        part = open_dataset(self._folder(owner, compartment, FIELDS, commit), BESIDE)
+        return part.isel(time=commit.frames.index(frame))
 
     def damaged(self) -> list[Path]:
         """Return the committed files that cannot be read, of all trajectories; every one is read for it."""

@@ -27,7 +27,7 @@ from twin.scenario.schema import Scenario
 from twin.scenario.yaml_text import Reader, compose, first_line, parse
 
 LARGEST_FILE = 5_000_000  # bytes; our choice: hand-written scenarios have thousands
-_FILES = (  # keys that name files
+FILES = (  # keys that name files
     ("world_model", "path"),
     ("compartments", "*", "world_model", "path"),
     ("variation", "donors", "calibrated"),
@@ -302,5 +302,5 @@ def _override(marked: Marked, override: str, folder: Path) -> set[str]:
 def _names_file(words: str) -> bool:
     keys = words.split(".")
     return any(
-        len(keys) == len(known) and all(k in ("*", key) for key, k in zip(keys, known, strict=True)) for known in _FILES
+        len(keys) == len(known) and all(k in ("*", key) for key, k in zip(keys, known, strict=True)) for known in FILES
     )

@@ -25,13 +25,19 @@ class Opened:
     kind: Literal["nothing", "model", "scenario", "run"] = "nothing"
     path: str = ""
 
+    @property
+    def name(self) -> str:
+        """Return what the page calls it: the name of a run or a model, of a scenario's file without its ending."""
+        return Path(self.path).stem if self.kind == "scenario" else Path(self.path).name
+
 
 @dataclass
 class Site:
     """One server.
 
     folder : of the runs that it begins and lists. token : whoever knows it may come in. model : of the cell view, a
-    name of `twin plugins` or the folder of a checkpoint. upload_limit : MB of one file.
+    name of `twin plugins` or the folder of a checkpoint. upload_limit : MB of one file. workers : processes that
+    share a run.
     """
 
     folder: Path

@@ -68,7 +68,7 @@ def compared(
         types = _types_of_both(groups)
     if len(types) > MOST_TYPES:
         raise InputError(f"{len(types)} types are too many panels: at most {MOST_TYPES} fit")
-    return groups, [_comparison(groups, t) for t in types] or [_comparison(groups, None)]
+    return groups, [comparison_of(groups, t) for t in types] or [comparison_of(groups, None)]
 
 
 def gene_table(
@@ -121,7 +121,8 @@ def _types_of_both(groups: Groups) -> list[str]:
     return types[:MOST_TYPES]
 
 
-def _comparison(groups: Groups, cell_type: str | None) -> Comparison:
+def comparison_of(groups: Groups, cell_type: str | None) -> Comparison:
+    """Return the comparison of the genes of one type of cell, or of all; errors as of `compared`."""
     first, second = (
         {i: sp.csr_array(only_type(c, cell_type).X) for i, c in side.items()} for side in (groups.first, groups.second)
     )

@@ -1,4 +1,4 @@
-"""The part of the page that is told in its `routes`."""
+"""The tissue view: a scenario is chosen, edited, run while somebody watches, halted, stopped and branched."""
 
 from twin_web.tissue.routes import add_to
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from twin_viz import palette
 from twin_viz.camera import Float, look_at
 from twin_viz.export.html.encode import STEPS, Blobs, Codes, as_text, halves, packed, to_codes
-from twin_viz.export.html.fields import Substance, fields_of, grid_record, substances_of, volumes
+from twin_viz.export.html.fields import fields_of, grid_record, substances_of, volumes
 from twin_viz.export.html.futures import Future
 from twin_viz.export.html.moments import CELL_TYPE, Course, Moment, read_course
 from twin_viz.export.html.paints import Paint, paints_of
@@ -92,8 +92,8 @@ def content_of(
             "substances": [substance.record() for substance in substances],
             "ids": {"blob": blobs.add(packed(_parts(common.ids))), "n": len(common.ids)},
             "radius": largest,
-            "view": _view(box, courses[0].frame),
-            "look": _look(substances),
+            "view": view_of(box, courses[0].frame),
+            "look": colors_of(with_fields=bool(substances)),
         },
         blobs,
     )
@@ -118,7 +118,8 @@ def _parts(ids: NDArray[np.uint64]) -> list[Codes]:
     return [(ids >> np.uint64(shift)).astype(np.uint16) for shift in (0, 16, 32, 48)]
 
 
-def _view(box: Float, frame: Float) -> dict[str, Any]:
+def view_of(box: Float, frame: Float) -> dict[str, Any]:
+    """Return from where the page looks at a box (2, axis) µm at first; frame : the compartment's own."""
     camera = look_at(box)
     return {
         "box": box.tolist(),
@@ -130,7 +131,7 @@ def _view(box: Float, frame: Float) -> dict[str, Any]:
     }
 
 
-def _look(substances: Sequence[Substance]) -> dict[str, Any]:
+def colors_of(*, with_fields: bool) -> dict[str, Any]:
     """Return the colours of all pictures, so that the page has no second set of them."""
 
     def ramp(colors: Colormap) -> str:
@@ -138,4 +139,4 @@ def _look(substances: Sequence[Substance]) -> dict[str, Any]:
         return as_text(shades.tobytes())
 
     look = {"expression": ramp(palette.EXPRESSION), "nothing": palette.NOTHING, "late": EXTRAPOLATED}
-    return look | ({"concentration": ramp(palette.CONCENTRATION)} if substances else {})
+    return look | ({"concentration": ramp(palette.CONCENTRATION)} if with_fields else {})

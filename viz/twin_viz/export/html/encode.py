@@ -41,10 +41,10 @@ def halves(numbers: "NDArray[np.uint32]") -> tuple[Codes, Codes]:
     return (numbers & 0xFFFF).astype(np.uint16), (numbers >> 16).astype(np.uint16)
 
 
-def packed(columns: Sequence[Codes]) -> bytes:
+def packed(columns: Sequence[Codes], level: int = LEVEL) -> bytes:
     """Return columns of codes as deflated byte planes."""
     planes = [np.asarray(c, dtype=">u2").view(np.uint8).reshape(-1, 2).T.tobytes() for c in columns]
-    return zlib.compress(b"".join(planes), LEVEL)
+    return zlib.compress(b"".join(planes), level)
 
 
 def unpacked(data: bytes, n: int) -> list[Codes]:

@@ -1,17 +1,23 @@
 // One parallel projection for all panels: lengths are true everywhere.
 
-const box = record.view.box;
-const middle = [0, 1, 2].map((a) => (box[0][a] + box[1][a]) / 2);
-const edge = [0, 1, 2].map((a) => box[1][a] - box[0][a]);
-const reach = Math.hypot(...edge) / 2 + record.radius; // µm from the middle to whatever is farthest
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const CAPTION = 48, FOOT = 44, SIDE = 58; // px free above, below and beside what is shown; there stand lengths
 
 const cornersOf = (ends) => [0, 1, 2, 3, 4, 5, 6, 7].map((i) => [0, 1, 2].map((a) => ends[(i >> a) & 1][a]));
-const corners = cornersOf(box);
 const frameBox = record.view.frame; // the compartment's own box: cells may stand out of it
 const frameCorners = cornersOf(frameBox);
+let box, middle, edge, corners; // of all that is shown
+let reach; // µm from the middle to whatever is farthest
 const camera = {};
+
+/** Show a box of the whole, that of all cells. */
+function setBox(ends) {
+  box = ends;
+  middle = [0, 1, 2].map((a) => (box[0][a] + box[1][a]) / 2);
+  edge = [0, 1, 2].map((a) => box[1][a] - box[0][a]);
+  corners = cornersOf(box);
+  reach = Math.hypot(...edge) / 2 + record.radius;
+}
 
 function resetCamera() {
   const toward = record.view.toward;
@@ -70,4 +76,5 @@ function project(point, panel, scale) {
   ];
 }
 const centreOf = (panel) => CAPTION + (panel.height - CAPTION - FOOT) / 2;
+setBox(record.view.box);
 resetCamera();

@@ -35,10 +35,10 @@ function chart(parent, { title, lines, low, high, late, height, now, label, dots
   const long = last - first || 1;
   const x = (t) => left + ((t - first) / long) * (width - left - right);
   const y = (v) => top + (1 - (v - low) / (high - low || 1)) * (height - top - bottom);
-  if (late !== null && late < last) {
+  if (late != null && late < last) {
     const from = x(Math.max(late, first));
     const area = draw(svg, "rect", { class: "after", x: from, y: top, width: x(last) - from, height: height - top - bottom });
-    draw(area, "title", {}, `after ${hoursOf(late)}: ${record.look.late}`);
+    draw(area, "title", {}, say("late.after", { time: hoursOf(late), late: say("late") }));
   }
   for (const tick of scaled === false ? [] : ticksOf(low, high)) {
     draw(svg, "path", { class: "axis", d: `M${left} ${y(tick)}H${width - right}` });
@@ -46,7 +46,7 @@ function chart(parent, { title, lines, low, high, late, height, now, label, dots
   }
   const hours = ticksOf(first, last);
   for (const tick of hours) draw(svg, "text", { x: x(tick), y: height - bottom + 14, "text-anchor": "middle" }, words(tick));
-  draw(svg, "text", { x: width - right, y: height - 3, "text-anchor": "end" }, "time (h)");
+  draw(svg, "text", { x: width - right, y: height - 3, "text-anchor": "end" }, say("hours.axis"));
   for (const { color, name, points } of lines) {
     let path = "", open = false;
     for (const [t, v] of points) {

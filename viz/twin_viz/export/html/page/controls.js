@@ -16,8 +16,8 @@ function fillSelect(select, options) {
   }
 }
 
-/** A colour bar with its numbers. shades : RGB bytes. ends : {low, high, label, below, above, log, note}. */
-function colorBar(parent, shades, { low, high, label, below, above, log, note }) {
+/** A colour bar with its numbers. shades : RGB bytes. ends : {low, high, label, below, above, log, notes}. */
+function colorBar(parent, shades, { low, high, label, below, above, log, notes = [] }) {
   parent.replaceChildren();
   const figure = make(parent, "div", { className: "colorbar" });
   const n = shades.length / 3;
@@ -40,7 +40,7 @@ function colorBar(parent, shades, { low, high, label, below, above, log, note })
     tick.style.left = `${100 * share}%`;
   });
   make(figure, "div", { className: "label" }, label);
-  if (note) make(figure, "div", { className: "grey" }, note);
+  for (const note of notes) make(figure, "div", { className: "grey" }, note);
 }
 
 function logTicks(low, high) {
@@ -58,7 +58,7 @@ function chips(parent, entries) {
   parent.replaceChildren();
   parent.classList.toggle("wide", entries.some(({ name }) => name.length > 14)); // no word is broken
   for (const { name, color, count: n, shown, onSwitch } of entries) {
-    const chip = make(parent, "button", { type: "button", className: "chip", title: shown ? "hide" : "show" });
+    const chip = make(parent, "button", { type: "button", className: "chip", title: say(shown ? "hide" : "show") });
     chip.setAttribute("aria-pressed", String(shown));
     const mark = make(chip, "i", {});
     mark.style.borderColor = color;
@@ -72,9 +72,9 @@ function chips(parent, entries) {
 
 /** An axis and a place along it. onChange : (axis, at) → nothing. */
 function plane(axisSelect, range, output, start, onChange) {
-  fillSelect(axisSelect, AXES.map((name, i) => ({ value: i, text: `across ${name}` })));
   const state = { axis: start, at: middle[start] };
   const show = () => {
+    fillSelect(axisSelect, AXES.map((axis, i) => ({ value: i, text: say("across", { axis }) })));
     axisSelect.value = state.axis;
     Object.assign(range, { min: box[0][state.axis], max: box[1][state.axis], step: edge[state.axis] / 400 });
     range.value = state.at;

@@ -1,7 +1,5 @@
-// The pieces of this file: base64, deflate, byte planes. The record names them by number.
-"use strict";
+// Codes and what they stand for; where the pieces come from that hold them is the next script's affair.
 
-const record = JSON.parse(document.getElementById("record").textContent);
 const NONE = 65535; // the code of a missing number
 const STEPS = 65534; // of a range
 
@@ -15,17 +13,10 @@ function bytesOf(text) {
   return bytes;
 }
 
-const pieces = new Map(); // number → promise of bytes
-
-function piece(number) {
-  if (!pieces.has(number)) {
-    const holder = element(`piece-${number}`);
-    const unzip = new DecompressionStream("deflate");
-    const stream = new Blob([bytesOf(holder.textContent)]).stream().pipeThrough(unzip);
-    holder.remove(); // its text is not needed twice
-    pieces.set(number, new Response(stream).arrayBuffer().then((buffer) => new Uint8Array(buffer)));
-  }
-  return pieces.get(number);
+/** Inflate bytes. */
+async function unpack(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** Columns of n codes: each is its high bytes, then its low bytes. */
@@ -39,28 +30,16 @@ function columnsOf(bytes, n) {
   return columns;
 }
 
-const frames = new Map(); // number of the piece → promise of a frame
-
-/** The cells of a future at a time: place and radius (4 codes a cell), who, whether alive, a code for each paint. */
-function frameOf({ blob, n }) {
-  if (!frames.has(blob)) {
-    frames.set(blob, piece(blob).then((bytes) => {
-      const [x, y, z, radius, low, high, alive, ...paints] = n ? columnsOf(bytes, n) : [];
-      const place = new Uint16Array(4 * n), who = new Uint32Array(n);
-      for (let i = 0, at = 0; i < n; i++) {
-        place[4 * i] = x[i], place[4 * i + 1] = y[i], place[4 * i + 2] = z[i], place[4 * i + 3] = radius[i];
-        at += low[i] + 65536 * high[i]; // ids are stored as steps, for they rise
-        who[i] = at;
-      }
-      pieces.delete(blob); // the frame has all of it
-      const none = new Uint16Array(0);
-      return { n, place, who, alive: alive || none, paints: n ? paints : record.paints.map(() => none) };
-    }));
+/** Places and radii of cells, four codes a cell. */
+function placesOf(n, [x, y, z, radius]) {
+  const place = new Uint16Array(4 * n);
+  for (let i = 0; i < n; i++) {
+    place[4 * i] = x[i], place[4 * i + 1] = y[i], place[4 * i + 2] = z[i], place[4 * i + 3] = radius[i];
   }
-  return frames.get(blob);
+  return place;
 }
 
-/** Where in a frame a cell is, by its number among all ids; -1 where it is not. */
+/** Where in a frame a cell is, by what names it there; -1 where it is not. */
 function indexOf(frame, who) {
   let low = 0, high = frame.n - 1;
   while (low <= high) {
@@ -72,13 +51,22 @@ function indexOf(frame, who) {
   return -1;
 }
 
-async function idsOf({ blob, n }) {
-  const [a, b, c, d] = columnsOf(await piece(blob), n);
-  return (i) => (BigInt(d[i]) << 48n) | (BigInt(c[i]) << 32n) | (BigInt(b[i]) << 16n) | BigInt(a[i]);
+const blanks = new Map(); // how many → so many codes of nothing
+
+/** The codes of a paint in a frame; those of nothing where the frame has none. */
+function codesOf(frame, number) {
+  if (frame.paints[number]) return frame.paints[number];
+  if (!blanks.has(frame.n)) blanks.set(frame.n, new Uint16Array(frame.n).fill(NONE));
+  return blanks.get(frame.n);
 }
 
-/** The number that a code of a paint stands for; NaN where there is none. */
-const numberOf = (paint, code) => (code === NONE ? NaN : paint.min + (code / STEPS) * (paint.max - paint.min));
+/** The number that a cell of a frame has in a paint; NaN where there is none. */
+function numberIn(frame, number, i) {
+  const code = codesOf(frame, number)[i];
+  if (code === NONE) return NaN;
+  const [low, high] = frame.ranges[number];
+  return low + (code / STEPS) * (high - low);
+}
 
 /** A number as people read it: four digits, and no more than it has. */
 function words(value) {
@@ -91,4 +79,4 @@ function words(value) {
   return rounded.toLocaleString("en-US", { maximumFractionDigits: 6 }).replace("-", "−");
 }
 const count = (n) => n.toLocaleString("en-US");
-const hoursOf = (time) => `${words(time)} h`;
+const hoursOf = (time) => say("hours", { n: words(time) });

@@ -17,15 +17,21 @@ function pick(x, y) {
     const top = near + Math.sqrt(Math.max(0, radius * radius - away * away));
     if (top > nearest) [best, nearest] = [i, top];
   }
-  state.picked = best < 0 ? null : { future: at.i, who: frame.who[best] };
+  take(best < 0 ? null : { future: at.i, who: frame.who[best] });
+}
+
+/** Take a cell, {future, who}, or none. */
+function take(picked) {
+  state.picked = picked;
   showPicked().then(() => state.picked && element("cell").scrollIntoView({ block: "nearest" }));
   redraw();
+  announce("picked", picked);
 }
 
 function showPicked() {
   const mine = ++asks;
-  const release = () => { state.picked = null; showPicked(); redraw(); };
-  return showCell(element("picked"), state.picked, state.t, paintNow(), idOf, goTo, release, () => mine !== asks);
+  const release = () => take(null);
+  return showCell(element("picked"), state.picked, state.t, state.paint, holdAt, release, () => mine !== asks);
 }
 let asks = 0; // the latest is the one that is answered
 
@@ -36,12 +42,17 @@ function zoom(factor, x, y) {
     const shift = 1 / scaleNow() - 1 / before;
     move((at.x - at.panel.width / 2) * shift, (centreOf(at.panel) - at.y) * shift);
   }
-  redraw();
+  turned();
 }
 
 function reset() {
   resetCamera();
+  turned();
+}
+
+function turned() {
   redraw();
+  announce("camera");
 }
 
 function setUpHands() {
@@ -70,7 +81,7 @@ function setUpHands() {
     } else if (isPanning) move(dx / scale, -dy / scale);
     else turn(-dx * 0.008, dy * 0.008);
     fingers.set(event.pointerId, now);
-    redraw();
+    turned();
   });
   const lift = (event) => {
     const isClick = fingers.delete(event.pointerId) && event.type === "pointerup" && moved < 4;
@@ -95,10 +106,9 @@ function onKey(event) {
   const arrow = ARROWS[event.key], centre = [holder.clientWidth / 2, holder.clientHeight / 2];
   if (arrow && event.shiftKey) {
     turn(-arrow[0] * 0.12, -arrow[1] * 0.12);
-    redraw();
+    turned();
   } else if (arrow && arrow[0] && !own) {
-    play(false);
-    goTo(state.t + arrow[0]);
+    holdAt(state.t + arrow[0]);
   } else if (event.key === " ") play(!state.playing);
   else if (event.key === "+" || event.key === "=") zoom(1.2, ...centre);
   else if (event.key === "-") zoom(1 / 1.2, ...centre);

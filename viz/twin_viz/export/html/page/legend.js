@@ -11,7 +11,7 @@ function sendColors() {
     return rgba;
   };
   const shades = (_, i) => (i % 4 < 3 ? bytes[3 * (i >> 2) + (i % 4)] : 255);
-  const colors = paint.names ? table(paint.group, (g) => paint.legend[g].color, state.hidden[state.paint])
+  const colors = paint.names ? table(paint.group, (g) => paint.legend[g].color, hiddenOf(state.paint))
     : Uint8Array.from({ length: (4 * bytes.length) / 3 }, shades);
   painter.fill(painter.table, colors);
   painter.fill(painter.kinds, table(typesOf().group, () => "#ffffff", state.hiddenTypes));
@@ -21,7 +21,8 @@ function sendColors() {
 function tally(number) {
   const { group, bodies, legend } = record.paints[number], sums = legend.map(() => 0);
   for (const frame of state.now) {
-    for (let i = 0; frame && i < frame.n; i++) if (frame.alive[i] || bodies) sums[group[frame.paints[number][i]]]++;
+    const codes = frame && codesOf(frame, number);
+    for (let i = 0; frame && i < frame.n; i++) if ((frame.alive[i] || bodies) && codes[i] !== NONE) sums[group[codes[i]]]++;
   }
   return sums;
 }
@@ -29,17 +30,19 @@ function tally(number) {
 const flip = (set, item) => { if (!set.delete(item)) set.add(item); };
 
 function entriesOf(number, hidden) {
-  const sums = tally(number);
-  return record.paints[number].legend.map(({ name, color }, g) => ({
-    name, color, count: sums[g], shown: !hidden.has(g), onSwitch: () => { flip(hidden, g); recolor(); },
+  const sums = tally(number), isType = number === record.types;
+  const entries = record.paints[number].legend.map(({ name, color, seen }, g) => ({
+    name: isType ? name : term(name), color, count: sums[g], shown: !hidden.has(g), seen,
+    onSwitch: () => { flip(hidden, g); recolor(); },
   }));
+  return entries.filter(({ seen }) => seen !== false);
 }
 
 function deadEntry() {
   let n = 0;
   for (const frame of state.now) for (let i = 0; frame && i < frame.n; i++) n += frame.alive[i] ? 0 : 1;
   const onSwitch = () => { state.dead = !state.dead; recolor(); };
-  return { name: "dead", color: record.look.nothing, count: n, shown: state.dead, onSwitch };
+  return { name: say("dead"), color: record.look.nothing, count: n, shown: state.dead, onSwitch };
 }
 
 function showLegend() {
@@ -47,12 +50,13 @@ function showLegend() {
   const dead = record.bodies ? [deadEntry()] : [];
   element("bar").replaceChildren();
   if (paint.names) {
-    const hidden = isType ? state.hiddenTypes : state.hidden[state.paint];
-    chips(element("legend"), [...entriesOf(state.paint, hidden), ...(paint.bodies ? [] : dead)]);
+    chips(element("legend"), [...entriesOf(state.paint, hiddenOf(state.paint)), ...(paint.bodies ? [] : dead)]);
   } else {
     chips(element("legend"), []);
-    const grey = [record.bodies && "dead", paint.gaps && "no value"].filter(Boolean).join(", or ");
-    colorBar(element("bar"), ramp.expression, { ...paint, above: paint.clipped, note: grey && `grey: ${grey}` });
+    const grey = [record.bodies && say("dead"), paint.gaps && say("no value")].filter(Boolean);
+    const what = grey.length === 2 ? say("or", { a: grey[0], b: grey[1] }) : grey[0];
+    const notes = [what && say("grey", { what }), noteOf(paint)].filter(Boolean);
+    colorBar(element("bar"), ramp.expression, { ...paint, label: labelOf(paint), above: paint.clipped, notes });
   }
   element("kinds").hidden = isType;
   chips(element("types"), [...entriesOf(record.types, state.hiddenTypes), ...(paint.names ? [] : dead)]);
@@ -60,23 +64,22 @@ function showLegend() {
 
 function showCurves() {
   const paint = paintNow(), { legend } = paint.names ? paint : typesOf();
-  const hidden = paint.names && state.paint !== record.types ? state.hidden[state.paint] : state.hiddenTypes;
-  const title = paint.kind === "gene" ? paint.name : paint.label;
-  element("course-title").textContent = paint.names ? `Cells over time, by ${title}` : `Mean ${title} over time, by cell type`;
-  const curves = element("curves");
+  const hidden = paint.names ? hiddenOf(state.paint) : state.hiddenTypes;
+  const what = titleOf(paint);
+  element("course-title").textContent = say(paint.names ? "course.counts" : "course.means", { what });
+  const curves = element("curves"), courses = record.futures.map((future) => curvesOf(future, state.paint));
   curves.replaceChildren();
-  const all = record.futures.flatMap((f) => f.curves[state.paint].flat()).filter((v) => v !== null);
+  const all = courses.flat(2).map(([, v]) => v).filter((v) => v !== null);
   const most = Math.max(...all, -Infinity);
   const low = paint.names ? 0 : Math.min(paint.low, ...all);
-  for (const future of record.futures) {
-    const pointsOf = (values) => values.map((v, k) => [record.hours[future.times[k]], v]);
-    const lines = future.curves[state.paint].map((values, g) => ({ ...legend[g], points: pointsOf(values) }));
+  record.futures.forEach((future, i) => {
+    const lines = courses[i].map((points, g) => ({ ...legend[g], points }));
     chart(curves, {
-      title: future.name, lines: lines.filter((_, g) => !hidden.has(g)), low, high: most > low ? most : low + 1,
+      title: future.name, lines: lines.filter(({ seen }, g) => seen !== false && !hidden.has(g)), low, high: most > low ? most : low + 1,
       late: future.measured, height: record.futures.length > 1 ? 112 : 150, now: record.hours[state.t], onTime: goTo,
       label: `${element("course-title").textContent}${future.name ? `, ${future.name}` : ""}`,
     });
-  }
+  });
 }
 
 /** Show anew whatever depends on the paint, the time, or what is hidden. */

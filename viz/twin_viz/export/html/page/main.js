@@ -1,53 +1,78 @@
 // The page comes to life.
 
-const OLD = "This browser cannot unpack the page's data: open it in Chrome or Edge 80, Firefox 113, Safari 16.4, or newer.";
-const FLAT = "This page draws with WebGL2, which this browser does not offer: switch on hardware acceleration in its "
-  + "settings, or open the page in another browser.";
-
 function setTheme(isDark) {
   document.documentElement.dataset.theme = isDark ? "dark" : "light";
-  element("theme").textContent = isDark ? "☀ light" : "☾ dark";
+  showSwitches();
   redraw();
 }
 
-function setUpText() {
+/** What the switches of the whole page do next, in words. */
+function showSwitches() {
+  const isDark = document.documentElement.dataset.theme === "dark";
+  element("theme").textContent = say(isDark ? "light" : "dark");
+  element("language").textContent = TEXTS[language === "zh" ? "en" : "zh"].name; // in the words of who needs it
+}
+
+function showText() {
   const { about } = record;
   element("title").textContent = about.description ? `${record.title}: ${about.description}` : record.title;
-  const told = [`run ${about.run}`, about.branch, about.replicate && `replicate ${about.replicate}`,
-    record.compartment && `compartment ${record.compartment}`, about.scenario && `scenario ${about.scenario}`,
-    about.seed && `seed ${about.seed}`, about.model && `world model ${about.model}`, about.kept,
-    about.twin && `twin ${about.twin}`];
-  element("about").textContent = told.filter(Boolean).join(" · ");
-  element("notes").textContent = `${record.hours.length} kept times. One colour scale for all times`
-    + `${record.futures.length > 1 ? " and futures" : ""}. Places are exact to ${record.view.resolution} µm, `
-    + "numbers to 1/65534 of their range.";
-  const kinds = { type: "cells", gene: "genes and programs", state: "states and columns" };
-  const options = record.paints.map((p, i) => ({ value: i, text: titleOf(p), group: kinds[p.kind] }));
-  fillSelect(element("paint"), options);
-  element("paint").value = state.paint;
-  element("paint").addEventListener("change", () => {
-    state.paint = Number(element("paint").value);
-    recolor();
+  const told = ["run", "branch", "replicate", "compartment", "scenario", "seed", "model", "kept", "twin"].map((key) => {
+    const of = key === "compartment" ? record.compartment : about[key];
+    return of && `about.${key}` in ENGLISH ? say(`about.${key}`, { of }) : of;
   });
+  element("about").textContent = told.filter(Boolean).join(" · ");
+  showNotes();
+  showPaints();
+  canvas.setAttribute("aria-label", say("canvas", { title: record.title }));
+}
+
+function showNotes() {
+  const slots = { n: record.hours.length, resolution: record.view.resolution };
+  element("notes").textContent = say(record.futures.length > 1 ? "notes.futures" : "notes", slots);
+}
+
+/** The ways to colour cells, as a menu. */
+function showPaints() {
+  const option = (paint, value) => ({ value, text: titleOf(paint), group: say(`group.${paint.kind}`), paint });
+  fillSelect(element("paint"), record.paints.map(option).filter(({ paint }) => isTelling(paint)));
+  element("paint").value = state.paint;
+}
+
+/** Colour cells by another paint. */
+async function setPaint(number) {
+  state.paint = number;
+  element("paint").value = number;
+  announce("color", record.paints[number].name);
+  await goTo(state.t);
+  await loadRest();
+}
+
+function failed(error) {
+  tell(say("damaged", { why: error.message }));
 }
 
 async function start() {
   const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-  setTheme(scheme.matches);
-  scheme.addEventListener("change", () => setTheme(scheme.matches));
+  writeTexts();
+  const asked = document.documentElement.dataset.theme; // of a page around this one
+  setTheme(asked ? asked === "dark" : scheme.matches);
+  scheme.addEventListener("change", () => asked || setTheme(scheme.matches));
   element("theme").addEventListener("click", () => setTheme(document.documentElement.dataset.theme !== "dark"));
-  setUpText();
+  element("language").addEventListener("click", () => speak(language === "zh" ? "en" : "zh"));
+  element("paint").addEventListener("change", () => setPaint(Number(element("paint").value)).catch(failed));
+  showText();
   setUpTime();
-  if (!window.DecompressionStream) return tell(OLD);
-  if (!canvas.getContext("webgl2", CONTEXT)) return tell(FLAT);
+  announce("begun");
+  if (!window.DecompressionStream) return tell(say("old"));
+  if (!canvas.getContext("webgl2", CONTEXT)) return tell(say("flat"));
   painter = new Painter(canvas);
-  canvas.setAttribute("aria-label", `Cells of ${record.title} in space; click one to see its numbers`);
   canvas.addEventListener("webglcontextlost", (event) => { event.preventDefault(); painter = null; });
   canvas.addEventListener("webglcontextrestored", () => { painter = new Painter(canvas); goTo(state.t); });
   setUpCut();
   setUpSlice();
   setUpHands();
-  idOf = await idsOf(record.ids);
+  listen("language", () => { showSwitches(); showText(); recolor(); });
+  await readIds();
   await goTo(state.t);
   new ResizeObserver(redraw).observe(holder);
   window.addEventListener("resize", showCurves);
@@ -55,4 +80,4 @@ async function start() {
   await loadRest();
 }
 
-start().catch((error) => tell(`This page is damaged or was cut short (${error.message}): export it anew.`));
+start().catch(failed);

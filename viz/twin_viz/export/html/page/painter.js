@@ -11,7 +11,8 @@ class Painter {
     this.cells = this.program(CELL_VERTEX, CELL_FRAGMENT);
     this.shade = this.program(FULL_VERTEX, SHADE_FRAGMENT);
     this.plane = this.program(PLANE_VERTEX, PLANE_FRAGMENT);
-    this.panels = record.futures.map(() => this.panel());
+    this.panels = [];
+    this.seat(record.futures.length);
     this.table = gl.createTexture(); // colours of the paint
     this.kinds = gl.createTexture(); // which cell types are shown
     this.target = null;
@@ -48,21 +49,27 @@ class Painter {
     return { program, at };
   }
 
-  panel() {
-    const [place, info, slice] = [0, 1, 2].map(() => this.gl.createTexture());
-    return { place, info, slice, n: 0, frame: null, paint: -1, hasSlice: false };
+  /** Have so many panels. */
+  seat(n) {
+    while (this.panels.length < n) {
+      const [place, info, slice] = [0, 1, 2].map(() => this.gl.createTexture());
+      this.panels.push({ place, info, slice, n: 0, frame: null, code: null, hasSlice: false });
+    }
+    for (const { place, info, slice } of this.panels.splice(n)) {
+      for (const texture of [place, info, slice]) this.gl.deleteTexture(texture);
+    }
   }
 
   /** Hand the cells of a frame to the card; what is there already is not sent again. */
   load(i, frame, paint) {
-    const panel = this.panels[i];
-    if (panel.frame !== frame && frame) this.numbers(panel.place, frame.place, frame.n);
-    if (frame && (panel.frame !== frame || panel.paint !== paint)) {
-      const info = new Uint16Array(4 * frame.n), code = frame.paints[paint], kind = frame.paints[record.types];
+    const panel = this.panels[i], code = frame && codesOf(frame, paint);
+    if (frame && panel.frame !== frame) this.numbers(panel.place, frame.place, frame.n);
+    if (frame && (panel.frame !== frame || panel.code !== code)) {
+      const info = new Uint16Array(4 * frame.n), kind = codesOf(frame, record.types);
       for (let k = 0; k < frame.n; k++) info[4 * k] = code[k], info[4 * k + 1] = kind[k], info[4 * k + 2] = frame.alive[k];
       this.numbers(panel.info, info, frame.n);
     }
-    Object.assign(panel, { n: frame ? frame.n : 0, frame, paint });
+    Object.assign(panel, { n: frame ? frame.n : 0, frame, code });
   }
 
   /** Fill a texture with four 16-bit numbers a cell. */
@@ -118,7 +125,7 @@ class Painter {
 
   /**
    * shown : {panels, scale (px a µm), ratio (px of the canvas a px of the page), each (samples along a pixel's edge),
-   * taps, cut, paint, dead, nothing, ground}.
+   * taps, cut, paint, number (of the paint), dead, nothing, ground}.
    */
   draw(shown) {
     const gl = this.gl, { panels, scale, ratio, each } = shown;
@@ -184,11 +191,12 @@ class Painter {
     const gl = this.gl, own = this.panels[i], { at } = this.cells, { paint, cut } = shown;
     if (!own.n) return;
     this.within(this.cells, panel, shown);
-    gl.uniform3fv(at.uLow, box[0]);
-    gl.uniform3fv(at.uSize, edge);
-    gl.uniform1f(at.uRadius, record.radius);
+    const { frame } = own, [least, most] = frame.ranges[shown.number] || [0, 1];
+    gl.uniform3fv(at.uLow, frame.low);
+    gl.uniform3fv(at.uSize, frame.size);
+    gl.uniform1f(at.uRadius, frame.largest);
     gl.uniform1i(at.uNumber, paint.names ? 0 : 1);
-    gl.uniform4f(at.uRange, paint.min ?? 0, paint.max ?? 1, paint.low ?? 0, paint.high ?? 1);
+    gl.uniform4f(at.uRange, least ?? 0, most ?? 1, paint.low ?? 0, paint.high ?? 1);
     gl.uniform1i(at.uBodies, paint.bodies ? 1 : 0);
     gl.uniform1i(at.uDead, shown.dead ? 1 : 0);
     gl.uniform3fv(at.uNothing, shown.nothing);

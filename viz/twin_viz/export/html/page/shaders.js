@@ -33,12 +33,12 @@ void main() {
   if (texelFetch(uKinds, cellOf(kind), 0).a < 0.5) return;
   float along = uCut.x < 0.5 ? point.x : uCut.x < 1.5 ? point.y : point.z;
   if (uCut.z > 0.5 && (uCut.z < 1.5 ? along > uCut.y : along < uCut.y)) return;
-  if (alive > 0u || uBodies) {
+  if (code != 65535u && (alive > 0u || uBodies)) {
     if (!uNumber) {
       vec4 color = texelFetch(uTable, cellOf(code), 0);
       if (color.a < 0.5) return;
       vColor = color.rgb;
-    } else if (code != 65535u) {
+    } else {
       float value = uRange.x + float(code) / 65534.0 * (uRange.y - uRange.x);
       float share = clamp((value - uRange.z) / (uRange.w - uRange.z), 0.0, 1.0);
       vColor = texelFetch(uTable, ivec2(int(share * 255.0 + 0.5), 0), 0).rgb;

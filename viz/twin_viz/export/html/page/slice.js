@@ -2,19 +2,20 @@
 
 const facing = Math.abs(record.view.toward[0]) > Math.abs(record.view.toward[1]) ? 0 : 1; // across which one sees most
 
-/** Colours of the voxels that the slice goes through: {rgba, width, height, quad} of one panel. */
-function sliceOf(levels, grid, number) {
+/** Colours of the voxels that the slice goes through: {rgba, width, height, quad} of one panel. shade : rise and offset of its line. */
+function sliceOf(codes, [rise, offset], grid) {
   const edges = AXES.map((axis) => grid[axis]);
   const size = edges.map((e) => e.length - 1), ends = edges.map((e) => [e[0], e[e.length - 1]]);
   const [b, c] = [0, 1, 2].filter((a) => a !== slice.axis);
   const share = (slice.at - ends[slice.axis][0]) / (ends[slice.axis][1] - ends[slice.axis][0]);
   const k = Math.max(0, Math.min(size[slice.axis] - 1, Math.floor(share * size[slice.axis])));
   const strides = [1, size[0], size[0] * size[1]];
-  const start = number * size[0] * size[1] * size[2] + k * strides[slice.axis];
+  const start = k * strides[slice.axis];
   const rgba = new Uint8Array(4 * size[b] * size[c]), shades = ramp.concentration;
   for (let row = 0, out = 0; row < size[c]; row++) {
     for (let column = 0; column < size[b]; column++, out += 4) {
-      const shade = 3 * levels[start + column * strides[b] + row * strides[c]];
+      const code = codes[start + column * strides[b] + row * strides[c]];
+      const shade = code ? 3 * Math.max(0, Math.min(255, Math.round(rise * code + offset))) : 0;
       rgba[out] = shades[shade], rgba[out + 1] = shades[shade + 1], rgba[out + 2] = shades[shade + 2];
       rgba[out + 3] = 255;
     }
@@ -30,14 +31,13 @@ function sliceOf(levels, grid, number) {
 async function showSlice() {
   if (!slice || !painter) return;
   const { t } = state, number = Number(element("substance").value);
-  const blobs = record.futures.map((f) => (slice.on && f.volumes ? f.volumes[t] : null));
-  const levels = await Promise.all(blobs.map((blob) => (blob === null ? null : piece(blob))));
-  if (t !== state.t || !painter) return; // asked for another time meanwhile
-  levels.forEach((volume, i) => {
+  const volumes = await Promise.all(record.futures.map((future) => (slice.on ? volumeOf(future, t) : null)));
+  if (t !== state.t || !painter || volumes.length !== painter.panels.length) return; // asked for something else meanwhile
+  volumes.forEach((volume, i) => {
     const panel = painter.panels[i];
     panel.hasSlice = volume !== null;
     if (!volume) return;
-    const { rgba, width, height, quad } = sliceOf(volume, record.futures[i].grid, number);
+    const { rgba, width, height, quad } = sliceOf(volume.codes(number), volume.shade(number), volume.grid);
     painter.image(panel.slice, rgba, width, height);
     panel.quad = quad;
   });
@@ -49,11 +49,10 @@ function setUpSlice() {
   element("field").hidden = false;
   fillSelect(substance, record.substances.map((s, i) => ({ value: i, text: s.name })));
   const changed = async () => {
-    const told = record.substances[Number(substance.value)];
-    const label = `${told.name} (${told.units}), logarithmic`;
-    colorBar(bar, ramp.concentration, { ...told, below: told.clipped, above: false, log: true, label });
     bar.hidden = button.hidden = !slice.on;
-    await showSlice();
+    await awaiting(showSlice());
+    const told = record.substances[Number(substance.value)], label = say("logarithmic", told);
+    if (told.high) colorBar(bar, ramp.concentration, { ...told, below: told.clipped, above: false, log: true, label });
     redraw();
   };
   const moved = () => {
@@ -70,6 +69,8 @@ function setUpSlice() {
     cut.show();
     recolor();
   });
+  slice.changed = changed;
+  listen("language", () => { slice.show(); changed(); });
   changed();
 }
 
@@ -87,10 +88,11 @@ function setUpCut() {
     showPlace();
     on.checked = cut.on;
     const axis = AXES[cut.axis];
-    fillSelect(side, [{ value: "below", text: `keep ${axis} ≤ this` }, { value: "above", text: `keep ${axis} ≥ this` }]);
+    fillSelect(side, ["below", "above"].map((value) => ({ value, text: say(`keep.${value}`, { axis }) })));
     side.value = cut.below ? "below" : "above";
   };
   cut.show();
+  listen("language", cut.show);
   on.addEventListener("change", () => { cut.on = on.checked; recolor(); });
   side.addEventListener("change", changed);
 }

@@ -1,0 +1,263 @@
+"""The tissue view in a real browser: a tissue is asked what if, and its pictures and numbers answer."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import FrameLocator, Locator, Page
+
+from tests.web.serving import Server, Visit, served
+from tests.web.tissue_scenario import culture
+
+pytestmark = pytest.mark.browser
+
+Visits = Callable[..., Visit]
+Bench = Callable[..., Visit]
+Pixels = NDArray[np.int64]  # (row, column, channel)
+
+EDITOR = "#/tissue/new/opened"
+BLOCK = 6  # px
+CHECKED = "body[data-checked=right]"
+PATIENCE = 180_000  # ms, for what is computed meanwhile on a busy machine
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`twin serve SCENARIO` with a small culture; one for all tests of the file."""
+    folder = tmp_path_factory.mktemp("lab")
+    with served(folder / "runs", culture(folder)) as started:
+        yield started
+
+
+@pytest.fixture
+def bench(lab: Server, visit: Visits) -> Bench:
+    """Open the editor of the small culture, as it is written."""
+
+    def go(**options: Any) -> Visit:
+        shown = visit(lab, EDITOR, **options)
+        shown.page.set_default_timeout(PATIENCE)
+        shown.page.wait_for_selector(CHECKED)
+        return shown
+
+    return go
+
+
+def lane(page: Page, name: str) -> Locator:
+    """Return the button of an item of the timeline by what a screen reader says of it."""
+    return page.get_by_role("button", name=re.compile(f"^{re.escape(name)}"))
+
+
+def add_interferon(page: Page, dose: str = "100", hour: str = "1") -> None:
+    """Add interferon beta by the form, and wait until it is found to be right."""
+    page.get_by_test_id("add-add").click()
+    page.get_by_label("Dose", exact=True).fill(dose)
+    page.get_by_label("At (h)").fill(hour)
+    page.wait_for_selector(CHECKED)
+
+
+def start(shown: Visit, name: str) -> None:
+    """Start the simulation under a name, and wait until its page is there."""
+    page = shown.page
+    page.get_by_label("Name of the run").fill(name)
+    page.wait_for_selector("#start:not(:disabled)")
+    page.click("#start")
+    page.wait_for_url(re.compile(f"#/tissue/{name}"))
+    page.wait_for_selector("body[data-run]")
+
+
+def run_state(page: Page, *states: str) -> None:
+    page.wait_for_selector(", ".join(f"body[data-run={state}]" for state in states), timeout=PATIENCE)
+
+
+def viewer(page: Page, which: str) -> FrameLocator:
+    """Return a viewer, once nothing moves in it."""
+    frame = page.frame_locator(f"iframe#{which}")
+    frame.locator("body[data-state=still]").wait_for(timeout=PATIENCE)
+    return frame
+
+
+def pixels(page: Page, which: str) -> Pixels:
+    """Return what is seen of the cells in a viewer."""
+    taken = viewer(page, which).locator("#scene").screenshot()
+    return np.asarray(PIL.Image.open(io.BytesIO(taken)).convert("RGB"), dtype=np.int64)
+
+
+def drawn(picture: Pixels) -> NDArray[np.bool_]:
+    """Say where something is drawn on the ground."""
+    return np.asarray(np.abs(picture - picture[2, 2]).sum(axis=2) > 40)
+
+
+def changed(one: Pixels, other: Pixels) -> int:
+    """Return how many blocks of pixels differ."""
+
+    def blocks(picture: Pixels) -> NDArray[np.float64]:
+        rows, columns = (n // BLOCK for n in picture.shape[:2])
+        whole = picture[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK, 3)
+        return np.asarray(whole.mean(axis=(1, 3)))
+
+    return int((np.abs(blocks(one) - blocks(other)).sum(axis=2) > 40).sum())
+
+
+def hour(page: Page) -> float:
+    return float(page.get_attribute("#hour", "data-hour") or "nan")
+
+
+def curve(page: Page, name: str) -> list[float]:
+    """Return the numbers of a curve, from the table below the chart."""
+    for folded in page.locator(".readout details:not([open]) summary").all():
+        folded.click()
+    table = page.locator(".readout table", has=page.get_by_role("columnheader", name=name, exact=True)).first
+    place = table.locator("thead th").all_inner_texts().index(name)
+    rows = table.locator("tbody tr")
+    told = [row.locator("th, td").nth(place).inner_text() for row in rows.all()]
+    return [float(text.replace("\u2212", "-")) for text in told if text != "–"]
+
+
+def test_the_gallery_offers_the_scenarios_and_own_cells(lab: Server, visit: Visits) -> None:
+    page = visit(lab, "#/tissue").page
+    names = page.locator("#scenarios .card h2").all_inner_texts()
+    assert names[0].lower() == "small culture"  # the one that was opened
+    assert "Ifnb lymphoid patch" in names
+    card = page.locator(".card[data-scenario=ifnb_lymphoid_patch]")
+    assert "2,000 cells · 24 h" in card.inner_text()
+    assert card.locator("img").evaluate("image => image.naturalWidth") > 100
+    assert page.get_by_label("Choose a file …").is_enabled()
+    card.locator("a").click()
+    page.wait_for_selector("#start")
+    assert page.url.endswith("#/tissue/new/ifnb_lymphoid_patch")
+
+
+def test_the_editor_shows_the_tissue_before_and_says_what_to_expect(bench: Bench) -> None:
+    page = bench().page
+    add_interferon(page)
+    assert drawn(pixels(page, "before")).mean() > 0.05
+    rows = page.locator(".composition li").all_inner_texts()
+    assert [row.split("\n")[:2] for row in rows] == [["CD14 Mono", "40"], ["CD4 Naive T", "40"]]
+    assert page.inner_text("#before-cells") == "80 cells"
+    told = page.locator("#support tr", has_text="CD14 Mono").inner_text()
+    assert 50 < int(re.findall(r"(\d+)%", told)[0]) <= 100
+    assert "80 cells · 12 ticks" in page.inner_text("#cost")
+    assert "Supported in all 2 cell types." in page.locator(".lane.open").inner_text()
+
+
+def test_a_wrong_dose_is_told_at_its_field_and_a_wrong_length_at_its_own(bench: Bench) -> None:
+    page = bench().page
+    add_interferon(page)
+    dose = page.get_by_label("Dose", exact=True)
+    dose.fill("-5")
+    page.wait_for_selector("body[data-checked=wrong]")
+    at_field = page.locator(".field[data-key=dose] .fault")
+    assert "-5" in at_field.inner_text()
+    assert dose.get_attribute("aria-invalid") == "true"
+    assert page.locator("#start").is_disabled()
+    assert page.locator(".fault:visible").count() == 1
+    dose.fill("100")
+    page.wait_for_selector(CHECKED)
+    assert not at_field.is_visible()
+    page.get_by_label("At (h)").fill("1.3")  # off the clock
+    page.wait_for_selector("body[data-checked=wrong]")
+    assert "tick" in page.locator(".field[data-key=at] .fault").inner_text()
+    page.get_by_label("At (h)").fill("1")
+    page.get_by_label("Duration (h)").fill("0")
+    page.wait_for_selector(".settings .field[data-key=duration] .fault:not([hidden])")
+
+
+def test_an_item_is_added_moved_changed_and_removed_by_keys_alone(bench: Bench) -> None:
+    page = bench().page
+    page.get_by_test_id("add-add").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    lane(page, "IFNB1").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    began = lane(page, "IFNB1").get_attribute("aria-label") or ""
+    assert re.match(r"IFNB1 100 U/mL from 2\sh to 6\sh", began)
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")  # one tick
+    assert re.match(r"IFNB1 100 U/mL from 0\.5\sh to 6\sh", lane(page, "IFNB1").get_attribute("aria-label") or "")
+    assert page.get_by_label("At (h)").input_value() == "0.5"  # the form follows
+    page.get_by_test_id("add-wash_out").focus()
+    page.keyboard.press("Enter")
+    lane(page, "Wash-out").focus()
+    page.keyboard.press("End")
+    washed = lane(page, "Wash-out").get_attribute("aria-label") or ""
+    assert re.match(r"Wash-out at 5\.5\sh", washed)
+    assert re.match(r"IFNB1 100 U/mL from 0\.5\sh to 5\.5\sh", lane(page, "IFNB1").get_attribute("aria-label") or "")
+    page.keyboard.press("Delete")
+    assert lane(page, "Wash-out").count() == 0
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("IFNB1")
+    page.wait_for_selector(CHECKED)
+    page.reload()  # what was edited is kept
+    page.wait_for_selector(CHECKED)
+    assert re.match(r"IFNB1 100 U/mL from 0\.5\sh", lane(page, "IFNB1").get_attribute("aria-label") or "")
+    page.click("#reset")
+    assert lane(page, "IFNB1").count() == 0
+
+
+def test_an_item_is_dragged_to_the_nearest_tick(bench: Bench) -> None:
+    page = bench().page
+    add_interferon(page)
+    lane(page, "IFNB1").click()  # the form is closed
+    track = page.locator(".lane .track").bounding_box()
+    dot = page.locator(".lane .dot").bounding_box()
+    assert track is not None
+    assert dot is not None
+    y = dot["y"] + dot["height"] / 2
+    page.mouse.move(dot["x"] + dot["width"] / 2, y)
+    page.mouse.down()
+    page.mouse.move(track["x"] + track["width"] * 0.5, y, steps=4)
+    page.mouse.move(track["x"] + track["width"] * 3.1 / 6, y, steps=2)
+    page.mouse.up()
+    assert re.match(r"IFNB1 100 U/mL from 3\sh", lane(page, "IFNB1").get_attribute("aria-label") or "")
+    assert page.locator(".lane.open").count() == 0  # a drag is no click
+
+
+def test_a_run_streams_in_and_the_tissue_after_is_not_as_before(bench: Bench) -> None:
+    shown = bench()
+    page = shown.page
+    add_interferon(page)
+    start(shown, "streams")
+    run_state(page, "done")
+    assert hour(page) == 6.0
+    before, after = pixels(page, "before"), pixels(page, "after")
+    assert min(drawn(before).mean(), drawn(after).mean()) > 0.05
+    after_frame = viewer(page, "after")
+    assert after_frame.locator("#stamp").inner_text().startswith("6")
+    page.select_option("#readout", label="interferon program, score")
+    course = curve(page, "CD14 Mono")
+    assert len(course) == 7
+    assert course[-1] > 1.5 * course[0]
+    after_frame.locator("#find").fill("ISG15")
+    after_frame.locator("#find").press("Enter")
+    after_frame.locator("body[data-color=ISG15]").wait_for()
+    late = pixels(page, "after")
+    after_frame.locator("#time").fill("0")
+    after_frame.locator("body[data-hour='0']").wait_for()
+    early = pixels(page, "after")
+    assert changed(early, late) > 40
+    assert page.input_value("#readout") == "ISG15"  # the chart follows the colour
+
+
+def test_a_clicked_cell_opens_in_the_cell_view(bench: Bench) -> None:
+    shown = bench()
+    page = shown.page
+    page.get_by_label("Duration (h)").fill("1")
+    page.wait_for_selector(CHECKED)
+    start(shown, "clicked")
+    run_state(page, "done")
+    spheres = drawn(pixels(page, "after"))
+    body = np.argwhere(spheres[8:-8, 8:-8] & spheres[16:, 8:-8] & spheres[:-16, 8:-8]) + 8
+    row, column = body[len(body) // 2]
+    viewer(page, "after").locator("#scene").click(position={"x": int(column), "y": int(row)})
+    page.wait_for_selector("#open-cell")
+    told = re.match(r"Cell (\d+) · (CD14 Mono|CD4 Naive T) · trunk · 1", page.inner_text("#picked"))
+    assert told is not None
+    page.click("#open-cell")
+    page.wait_for_url(re.compile(r"#/cell\?.*run=clicked.*cell=" + told[1]))
+    shown.wait("ready")
+    assert told[2] in page.inner_text("#view")

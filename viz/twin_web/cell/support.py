@@ -1,0 +1,241 @@
+"""How far the data carry an answer, told before it is asked for: a number, a level, and why, in sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from twin.model.condition import Condition, Perturbation
+from twin.model.contract import WorldModel
+from twin.model.masked import MaskedDiffusion
+from twin.model.rollout import Culture, exposed, receptors_of
+from twin_web.cell.asked import ACTIVATION, FULL, Choice, Question, is_dosed, modes
+from twin_web.cell.panels import described
+
+NEAR = 0.75  # support from which on an effect that was measured in other cells alone is near; our choice
+ORDER = ("measured", "near", "rule", "far", "none")  # levels, the best first
+ROUNDING = 1e-6  # share of a dose
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of one choice. support : None where a rule decides and no data do."""
+
+    name: str
+    kind: str
+    dose: float | None
+    acts: str
+    support: float | None
+    level: str
+    sentence: str
+
+    def json(self) -> dict[str, Any]:
+        """Return it as it is sent."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "dose_nM": self.dose,
+            "acts": self.acts,
+            "support": None if self.support is None else round(self.support, 3),
+            "level": self.level,
+            "sentence": self.sentence,
+        }
+
+
+def support_of(model: WorldModel, whole: WorldModel, context: str, asked: Question) -> dict[str, Any]:
+    """Return what the data say of a question, as it is sent.
+
+    model : for this context and what is asked (`Lab.focused`), which answers it. whole : that knows what else was
+    measured. To be asked for in one's turn.
+    """
+    felt = _felt(model, context, asked)
+    known = {p.name: p for p in whole.perturbations}
+    choices = [_of_choice(model, whole, context, known[c.name], c, felt[c.name]) for c in asked.choices]
+    choices += [
+        _of_knockout(model, whole, context, known.get(gene), gene, gene in asked.learned) for gene in asked.knockouts
+    ]
+    acting = [c.name for c in asked.choices if felt[c.name] > 0] + list(asked.learned)
+    warnings = [*_receptor_warnings(model, asked, felt), *_together(whole, acting), *_time(known, acting, asked.hours)]
+    silent = [gene for gene in asked.knockouts if gene not in asked.learned]
+    if silent and acting:
+        warnings.append(
+            f"what {', '.join(silent)} does inside the cell is not known to the model: without it the response to "
+            f"{', '.join(acting)} stays what it was, but where it is a receptor"
+        )
+    if not choices:
+        sentence = "Nothing is done to the cells: they live on as untreated ones, and stay with their twins."
+        return {
+            "support": 1.0,
+            "level": "nothing asked",
+            "sentence": sentence,
+            "kappa": model.kappa(),
+            "choices": [],
+            "warnings": [],
+        }
+    numbers = [c.support for c in choices if c.support is not None]
+    if acting:
+        dose = {name: felt.get(name, FULL) for name in acting}
+        numbers.append(float(model.support(_condition(model, context, dose))[0]))
+    worst = max(choices, key=lambda c: ORDER.index(c.level))
+    return {
+        "support": round(min(numbers), 3) if numbers else None,
+        "level": worst.level,
+        "sentence": worst.sentence,
+        "kappa": model.kappa(),
+        "choices": [c.json() for c in choices],
+        "warnings": warnings,
+    }
+
+
+def _felt(model: WorldModel, context: str, asked: Question) -> dict[str, float]:
+    """Return what reaches a cell of each perturbation of the medium, nM."""
+    condition = _condition(model, context, {})
+    alone = Culture(
+        sp.csr_array((1, len(model.genes)), dtype=np.int32), np.zeros((1, model.latent_size), np.float32), condition
+    )
+    doses = {c.name: c.dose for c in asked.choices}
+    there = exposed(model, alone, doses, asked.clamp).condition.dose[0]
+    return {p.name: float(d) for p, d in zip(model.perturbations, there, strict=True) if p.name in doses}
+
+
+def _condition(model: WorldModel, context: str, doses: dict[str, float]) -> Condition:
+    place = model.contexts.index(context)
+    dose = np.array([[doses.get(p.name, 0.0) for p in model.perturbations]])
+    where, ids = np.array([place]), np.zeros(1, np.uint64)
+    return Condition(ids, where, np.array([1e4]), dose, np.full_like(dose, np.nan), np.ones(1))
+
+
+def _of_choice(
+    model: WorldModel, whole: WorldModel, context: str, known: Perturbation, choice: Choice, felt: float
+) -> Told:
+    if felt == 0 and choice.dose > 0:
+        sentence = f"{choice.name} does not reach the cells: their receptor is not there, by the rule of receptors."
+        return Told(choice.name, known.kind, choice.dose, "nothing", None, "rule", sentence)
+    if choice.dose == 0:
+        return Told(
+            choice.name, known.kind, 0.0, "nothing", None, "rule", f"{choice.name}: a dose of nothing does nothing."
+        )
+    support, level, sentence = _measured(model, whole, context, known, felt)
+    if is_dosed(known):
+        sentence += _of_dose(whole, known, choice)
+    dose = choice.dose if is_dosed(known) else None
+    return Told(
+        choice.name, known.kind, dose, "nothing" if level == "none" else "learned effect", support, level, sentence
+    )
+
+
+def _of_knockout(
+    model: WorldModel, whole: WorldModel, context: str, known: Perturbation | None, gene: str, learned: bool
+) -> Told:
+    if learned:
+        assert known is not None
+        support, level, sentence = _measured(model, whole, context, known, 1.0)
+        acts = "clamp" if level == "none" else "learned effect and clamp"
+        return Told(gene, "knock-out", None, acts, support, level, f"{sentence} Its own messages are clamped to 0.")
+    how = set() if known is None else set(modes(whole, known).values())
+    why = "nobody perturbed it in the model's data"
+    if known is not None and ACTIVATION in how:
+        why = "the model's data have it activated, which does not tell what its loss does"
+    sentence = f"{gene}: {why}. Its own messages vanish (a clamp to 0), and nothing is known of what follows."
+    return Told(gene, "knock-out", None, "clamp", 0.0, "none", sentence)
+
+
+def _measured(
+    model: WorldModel, whole: WorldModel, context: str, known: Perturbation, dose: float
+) -> tuple[float, str, str]:
+    """Return support, level and sentence of one measured effect in a context."""
+    name = known.name
+    support = float(model.support(_condition(model, context, {name: dose}))[0])
+    if not _says_something(model, name):
+        return 0.0, "none", f"{name} was measured on other genes or in combinations alone: here it changes nothing."
+    others = sorted((c for c in known.cells if c != context), key=lambda c: -known.cells[c])
+    if context in known.cells:
+        also = f"; and in {len(others)} other cell types" if others else ""
+        return support, "measured", f"{name} was measured in {context}: {_how(whole, known, context)}{also}."
+    among = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    level = "near" if support >= NEAR else "far" if support > 0 else "none"
+    return support, level, f"{name} was not measured in {context}: read from {among or 'no cells'}, by likeness."
+
+
+def _how(whole: WorldModel, known: Perturbation, context: str) -> str:
+    n = known.cells[context]
+    bulk = "bulk" in described(whole, context).technology
+    parts = [f"{n:,} {'sample' if bulk else 'cell'}{'' if n == 1 else 's'}"]
+    if is_dosed(known):
+        parts.append(f"up to {known.reference_text}" if len(measured_doses(whole, known)) > 1 else known.reference_text)
+    if known.kind == "gene":
+        parts.append(modes(whole, known).get(context, ""))
+    if known.times:
+        parts.append(" and ".join(f"{t:g}" for t in known.times) + " h")
+    return ", ".join(part for part in parts if part)
+
+
+def _says_something(model: WorldModel, name: str) -> bool:
+    """Whether some measured effect of a perturbation alone is on genes that the model's contexts have."""
+    if not isinstance(model, MaskedDiffusion):
+        return True
+    place = [p.name for p in model.perturbations].index(name)
+    alone = [t for t in model.knowledge.treatments if t.agents == (place,)]
+    return any(len(model.knowledge.families[t.family].genes) for t in alone)
+
+
+def measured_doses(whole: WorldModel, known: Perturbation) -> list[float]:
+    """Return the doses at which a perturbation was measured, nM, rising."""
+    if not isinstance(whole, MaskedDiffusion):
+        return [known.reference]
+    place = [p.name for p in whole.perturbations].index(known.name)
+    found = {t.dose for t in whole.knowledge.treatments if t.agents == (place,) and t.dose > 0}
+    return sorted(found) or [known.reference]
+
+
+def _of_dose(whole: WorldModel, known: Perturbation, choice: Choice) -> str:
+    doses = measured_doses(whole, known)
+    if choice.dose > doses[-1] * (1 + ROUNDING):
+        return f" {choice.text} is above the highest measured dose: the effect stays what it is there, extrapolated."
+    if choice.dose < doses[0] * (1 - ROUNDING):
+        return (
+            f" {choice.text} is below the lowest measured dose: read from a dose curve with an EC50 of "
+            f"{known.ec50:.3g} nM that was not fitted to these cells."
+        )
+    return ""
+
+
+def _receptor_warnings(model: WorldModel, asked: Question, felt: dict[str, float]) -> list[str]:
+    told = []
+    for choice in asked.choices:
+        complexes = receptors_of(model, choice.name)
+        lost = [gene for whole in complexes for gene in whole if gene in asked.knockouts]
+        if lost and felt[choice.name] == 0:
+            told.append(
+                f"{lost[0]} is part of the receptor of {choice.name}: without it the cells do not notice {choice.name}"
+            )
+    return told
+
+
+def _together(whole: WorldModel, acting: Sequence[str]) -> list[str]:
+    if len(acting) < 2:
+        return []
+    if isinstance(whole, MaskedDiffusion):
+        places = {[p.name for p in whole.perturbations].index(name) for name in acting}
+        if any(set(t.agents) == places for t in whole.knowledge.treatments):
+            return []
+    return [f"{' and '.join(acting)} were never measured together: their effects on the log of expression are added up"]
+
+
+def _time(known: dict[str, Perturbation], acting: Sequence[str], hours: int) -> list[str]:
+    told = []
+    for name in acting:
+        times = known[name].times
+        if not times:
+            told.append(
+                f"{name}: the time of its measurement is not told; how fast cells answer comes from the turnover of "
+                "messages"
+            )
+        elif hours > max(times):
+            told.append(
+                f"{hours} h is beyond the last measurement of {name}, at {max(times):g} h: the cells stay on their "
+                "way to what they were then, extrapolated"
+            )
+    return told

@@ -1,0 +1,114 @@
+// What stands over the genes of the picture: territories of programs, their names, rings around genes.
+const NAME_ROOM = 92; // px across in which a name is broken into lines
+const LOW = 0.62; // where between the middle and the lower end of its territory a name stands
+const FONT = '600 10.5px system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Noto Sans CJK SC", sans-serif';
+const TAG = '650 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+
+/** The borders of each program's territory as a path, in device pixels. */
+export function outlinesOf(map, pitch) {
+  const paths = map.programs.map(() => new Path2D());
+  const of = (column, row) => {
+    const gene = map.gene(column, row);
+    return gene < 0 ? -1 : map.program[gene];
+  };
+  for (let g = 0; g < map.n; g++) {
+    const [column, row, own] = [map.x[g], map.y[g], map.program[g]];
+    const [left, top] = [column * pitch, row * pitch];
+    for (const [dx, dy] of [[-1, 0], [1, 0], [0, -1], [0, 1]]) {
+      if (of(column + dx, row + dy) === own) continue;
+      const x = left + (dx > 0 ? pitch : 0), y = top + (dy > 0 ? pitch : 0);
+      paths[own].moveTo(x, y);
+      paths[own].lineTo(x + (dx ? 0 : pitch), y + (dy ? 0 : pitch));
+    }
+  }
+  return paths;
+}
+
+/** picture: a Picture that is laid out. */
+export function drawOverlay(context, picture) {
+  const { map, pitch, dense, outlines, over } = picture;
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, over.width, over.height);
+  context.lineCap = "square";
+  context.lineWidth = Math.max(1, Math.round(dense * 0.6));
+  context.strokeStyle = "rgb(190 205 235 / .2)";
+  for (const path of outlines) context.stroke(path);
+  if (picture.program >= 0) {
+    context.strokeStyle = "rgb(255 255 255 / .92)";
+    context.lineWidth = Math.round(1.4 * dense);
+    context.stroke(outlines[picture.program]);
+  }
+  context.setTransform(dense, 0, 0, dense, 0, 0);
+  const scale = pitch / dense, place = (gene) => [(map.x[gene] + 0.5) * scale, (map.y[gene] + 0.5) * scale];
+  if (picture.hasNames) drawNames(context, picture, scale);
+  for (const gene of picture.pulses) ring(context, place(gene), 3 + 9 * picture.pulse, `rgb(255 255 255 / ${0.85 * (1 - picture.pulse)})`);
+  picture.marked.forEach((gene) => tag(context, place(gene), map.genes[gene], over.width / dense));
+  if (picture.hovered >= 0) ring(context, place(picture.hovered), Math.max(4, scale), "#fff");
+}
+
+function ring(context, [x, y], radius, colour) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.lineWidth = 1.6;
+  context.strokeStyle = colour;
+  context.stroke();
+}
+
+/** A ring around a gene with its name beside it. */
+function tag(context, [x, y], name, width) {
+  ring(context, [x, y], 7, "rgb(0 0 0 / .7)");
+  ring(context, [x, y], 6, "#fff");
+  context.font = TAG;
+  const long = context.measureText(name).width, isLeft = x + long + 24 > width;
+  const from = isLeft ? x - long - 20 : x + 10;
+  context.fillStyle = "rgb(255 255 255 / .95)";
+  context.beginPath();
+  context.roundRect(from, y - 10, long + 10, 20, 5);
+  context.fill();
+  context.fillStyle = "#10131b";
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.fillText(name, from + 5, y + 0.5);
+}
+
+/**
+ * Names of programs in their territories, largest first; one that would cover another is left out. A program that has no
+ * name of its own is called by its first gene alone: there is little room.
+ */
+function drawNames(context, { map, program }, scale) {
+  context.font = FONT;
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const order = map.programs.map((_, i) => i).sort((a, b) => (b === program) - (a === program) || map.programs[b].known - map.programs[a].known || map.programs[b].n - map.programs[a].n);
+  const taken = [];
+  for (const i of order) {
+    const { name, known, centre, box: [, , , bottom] } = map.programs[i];
+    const lines = known ? broken(context, name) : [`${name.split(" ")[0]} …`], wide = Math.max(...lines.map((line) => context.measureText(line).width));
+    const high = 12 * lines.length, middle = (map.side * scale) / 2;
+    const y = (centre[1] + LOW * (bottom - centre[1])) * scale - high / 4; // the middle is where the light is
+    const room = Math.sqrt(Math.max(0, (middle - 3) ** 2 - (Math.abs(y - middle) + high / 2) ** 2)) - wide / 2;
+    const x = middle + Math.max(-room, Math.min(room, (centre[0] + 0.5) * scale - middle));
+    const box = [x - wide / 2 - 2, y - high / 2 - 1, x + wide / 2 + 2, y + high / 2 + 1];
+    if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+    taken.push(box);
+    lines.forEach((line, k) => {
+      const down = y + 12 * (k - (lines.length - 1) / 2);
+      context.lineWidth = 3;
+      context.lineJoin = "round";
+      context.strokeStyle = "rgb(6 8 14 / .72)";
+      context.strokeText(line, x, down);
+      context.fillStyle = i === program ? "#fff" : known ? "rgb(236 240 250 / .9)" : "rgb(200 210 228 / .72)";
+      context.fillText(line, x, down);
+    });
+  }
+}
+
+function broken(context, name) {
+  const lines = [];
+  for (const word of name.split(" ")) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && context.measureText(longer).width <= NAME_ROOM) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
