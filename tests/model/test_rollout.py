@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 import twin
+from twin.data.counts import is_control, onto_axis, read_counts
 from twin.errors import InputError, UnknownNameError
 from twin.model.masked import MaskedDiffusion
 from twin.model.rollout import (
@@ -179,3 +181,23 @@ def test_kappa_scales_how_fast_messages_turn_over(model: MaskedDiffusion, cultur
         return int((moment.counts != culture.counts).nnz)
 
     assert changed(0.5) < changed(2.0) < changed(8.0)
+
+
+@pytest.mark.slow
+def test_interferon_leads_monocytes_to_the_shift_that_was_measured(model: MaskedDiffusion, data_folder: Path) -> None:
+    measured = read_counts(data_folder / "kang2018_pbmc_ifnb.h5ad")
+    counts, _ = onto_axis(measured, model.genes)
+    mine, control = measured.column("cell_type") == CONTEXT, is_control(measured.column("condition"))
+    shift = log_mean(counts[np.flatnonzero(mine & ~control)]) - log_mean(counts[np.flatnonzero(mine & control)])
+    cells = draw_culture(model, CONTEXT, 100, seed=1)
+    *_, last = rollout(model, twinned(exposed(model, cells, {"IFNB1": FULL})), hours=6, seed=1)
+    moved = log_mean(last.counts[:100]) - log_mean(last.counts[100:])
+    assert np.corrcoef(moved, shift)[0, 1] > 0.9  # two halves of the measured cells agree to 0.97
+
+
+def log_mean(counts: sp.csr_array) -> NDArray[np.float64]:
+    """Return the mean over cells of ln(1 + counts per 10,000), (gene,)."""
+    library = np.asarray(counts.sum(axis=1)).ravel()
+    levels = sp.csr_array(counts, dtype=np.float64)
+    levels.data = np.log1p(levels.data * np.repeat(1e4 / library, np.diff(levels.indptr)))
+    return np.asarray(levels.mean(axis=0)).ravel()

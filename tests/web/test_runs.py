@@ -38,8 +38,9 @@ ME, OTHER = "0" * 32, "1" * 32
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two runs: "old" of 300 cells, done, with a treated future; "new" of 200, half done."""
     folder = tmp_path_factory.mktemp("known")
-    old = Writer(folder / "old", 300, n_ticks=4, branch=1)
+    old = Writer(folder / "old", 300, n_ticks=4)
     old.write(range(1, 5))
+    old.fork(1)
     old.write(range(2, 5), future=1)
     Writer(folder / "new", 200, n_ticks=4).write(range(1, 3))
     return folder
@@ -88,7 +89,8 @@ def test_the_list_says_how_far_each_run_is_and_survives_what_is_no_run(site: Sit
         assert (new["state"], new["progress"], new["cells"], new["hours_done"]) == ("stopped", 0.5, 200, 2)
         assert old["size"] == sum(f.stat().st_size for f in (folder / "old").rglob("*") if f.is_file())
         for name in ("notes", "half", "spoilt"):
-            assert not rows[name]["ok"] and rows[name]["error"].startswith(name), rows[name]
+            assert not rows[name]["ok"]
+            assert rows[name]["error"].startswith(name), rows[name]
             assert str(folder) not in rows[name]["error"]
 
     served(site, work)
@@ -199,7 +201,11 @@ def test_only_what_is_nobodys_or_ones_own_is_deleted_and_nothing_that_is_written
 
     async def work(client: Client) -> None:
         assert (await error_of(await client.delete("/api/runs/new")))[0] == 403
-        assert (await error_of(await client.delete("/api/runs/outside")))[0] in (400, 403)
+        assert (await error_of(await client.delete("/api/runs/outside")))[0] == 403
+        (site.folder / "notes").mkdir()
+        status, sentence = await error_of(await client.delete("/api/runs/notes"))
+        assert status == 403
+        assert "notes is no run" in sentence
         lock = site.folder / "old" / ".lock"
         alive = {"host": socket.gethostname(), "pid": me.pid, "began": me.create_time(), "token": "a"}
         lock.write_text(json.dumps(alive), "utf-8")
@@ -208,9 +214,9 @@ def test_only_what_is_nobodys_or_ones_own_is_deleted_and_nothing_that_is_written
         assert "is being written" in sentence
         lock.unlink()
         assert (await client.delete("/api/runs/old")).status == 200
-        assert set(await listed(client)) == {"new", "outside"}
+        assert set(await listed(client)) == {"new", "outside", "notes"}
         left = sorted(p.name for p in site.folder.iterdir() if p.name != ".web")
-        assert left == ["new", "new.yaml", "old.yaml"]  # a scenario that a user laid there is not the page's
+        assert left == ["new", "new.yaml", "notes", "old.yaml"]  # a scenario that a user laid there is not the page's
         assert outside.exists()
 
     served(site, work)
@@ -363,8 +369,8 @@ def test_a_comparison_is_asked_for_and_told_as_a_job(site: Site) -> None:
         events = await told(client, (await answer.json())["job"])
         assert [e["kind"] for e in events] == ["waiting", "step", "step", "done"]
         assert events[-1]["names"] == ["treated", "trunk"]
-        for body in ({"sides": sides[:1]}, {"sides": [{"run": "gone"}, sides[1]]}, {"sides": [{}, {}]}):
-            assert (await client.post("/api/compare", json=body)).status == 400
+        for wrong in (sides[:1], [{"run": "gone"}, sides[1]], [{"branch": "a"}, sides[0]]):
+            assert (await client.post("/api/compare", json={"sides": wrong})).status == 400
 
     served(site, work)
 

@@ -344,3 +344,24 @@ def test_a_server_that_was_started_anew_is_told_and_its_new_address_opens_all_pa
         shown.until("window.told.at(-1)[1].kind === 'failed'")
         assert "there is no job" in page.evaluate("window.told.at(-1)[1].error")
         assert page.evaluate("window.told.length") < 1000
+
+
+@pytest.mark.slow
+def test_a_simulation_goes_on_though_the_line_breaks_and_the_page_is_loaded_anew(
+    server: Address, visit: Visits
+) -> None:
+    with line_to(server) as (address, line):
+        shown = visit(address, "#/cell?hours=48&cells=20", state=None)
+        shown.expected += REFUSED
+        page = shown.page
+        page.wait_for_selector("body[data-state=ready] #start:enabled", timeout=120_000)
+        page.click("#start")
+        page.wait_for_selector("body[data-first-frame-ms]")
+        line.cut()
+        page.wait_for_selector("#banner[data-line=lost]")
+        line.mend()
+        page.wait_for_selector("#banner[data-line=open]")
+        page.reload()
+        page.wait_for_selector("body[data-state=done]", timeout=120_000)
+        assert page.locator("#time").get_attribute("max") == "48"
+        assert page.locator("#movers tbody tr").count() > 5

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import struct
-import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from twin_viz.palette import CATEGORIES
 from twin_web.site import Opened, Site
 from twin_web.viewer.columns import legend, words_of
 from twin_web.viewer.pieces import DECADES, levels
-from twin_web.viewer.scene import search
+from twin_web.viewer.scene import scene, search
+from twin_web.viewer.shelf import MOST, Shelf
 
 from tests.viz.branched_run import branched_run
 from tests.web.asking import Client, asking
@@ -81,7 +81,9 @@ def check(header: Header, codes: list[NDArray[np.uint16]], cells: AnnData) -> No
         else:
             own = np.zeros(cells.n_obs, np.uint16) if about["alike"] else next(waiting)
             span = about["max"] - about["min"]
-            np.testing.assert_allclose(to_values(own, about["min"], about["max"]), values, atol=0.51 * span / STEPS + 1e-9)
+            np.testing.assert_allclose(
+                to_values(own, about["min"], about["max"]), values, atol=0.51 * span / STEPS + 1e-9
+            )
     assert next(waiting, None) is None
 
 
@@ -89,11 +91,11 @@ def test_every_kept_time_is_sent_as_the_run_keeps_it(folder: Path) -> None:
     async def look() -> None:
         run = open_run(folder / "known")
         async with asking(Site(folder)) as client:
-            scene = await scene_of(client, "known")
-            assert scene["hours"] == list(run.times())
-            (future,) = scene["futures"]
-            for hour, part in zip(scene["hours"], future["frames"], strict=True):
-                check(*await piece(client, scene, "frames", part), run.cells(hour))
+            seen = await scene_of(client, "known")
+            assert seen["hours"] == list(run.times())
+            (future,) = seen["futures"]
+            for hour, part in zip(seen["hours"], future["frames"], strict=True):
+                check(*await piece(client, seen, "frames", part), run.cells(hour))
                 assert part["n"] == N
 
     asyncio.run(look())
@@ -104,10 +106,10 @@ def test_any_gene_and_program_is_sent_as_pictures_colour_it(folder: Path, name: 
     async def look() -> None:
         run = open_run(folder / "known")
         async with asking(Site(folder)) as client:
-            scene = await scene_of(client, "known")
+            seen = await scene_of(client, "known")
             for t in (0, 4, 8):
-                header, codes = await piece(client, scene, "paints", scene["futures"][0]["frames"][t], name=name)
-                cells = run.cells(scene["hours"][t])
+                header, codes = await piece(client, seen, "paints", seen["futures"][0]["frames"][t], name=name)
+                cells = run.cells(seen["hours"][t])
                 cells = cells[np.argsort(cells.obs["id"].to_numpy())]
                 values = column(cells, name, run.scenario["observe"]["programs"])[1]
                 own = codes[0] if codes else np.zeros(N, np.uint16)
@@ -121,8 +123,8 @@ def test_concentrations_are_sent_to_a_thousandth_over_six_decades(folder: Path) 
     async def look() -> None:
         run = open_run(folder / "known")
         async with asking(Site(folder)) as client:
-            scene = await scene_of(client, "known")
-            header, (codes,) = await piece(client, scene, "volumes", scene["futures"][0]["frames"][5])
+            seen = await scene_of(client, "known")
+            header, (codes,) = await piece(client, seen, "volumes", seen["futures"][0]["frames"][5])
             (told,) = header["substances"]
             values = run.fields().sel(time=5.0)["concentration"].to_numpy().ravel()
             assert (told["name"], told["most"]) == ("IFNB1", pytest.approx(values.max()))
@@ -142,17 +144,20 @@ def test_futures_stand_side_by_side_and_share_the_pieces_of_their_past(folder: P
     async def look() -> None:
         run = open_run(folder / "branched")
         async with asking(Site(folder)) as client:
-            scene = await scene_of(client, "branched", compartment="tissue")
-            trunk, treated = scene["futures"]
-            assert [f["name"] for f in scene["all"]] == ["trunk", "treated"]
+            seen = await scene_of(client, "branched", compartment="tissue")
+            trunk, treated = seen["futures"]
+            assert [f["name"] for f in seen["all"]] == ["trunk", "treated"]
             same = [a == b for a, b in zip(trunk["frames"], treated["frames"], strict=True)]
             assert same == [True, True, False, False, False]
             for future in (trunk, treated):
                 part = future["frames"][-1]
-                check(*await piece(client, scene, "frames", part), run.cells(1.0, compartment="tissue", branch=future["branch"]))
+                check(
+                    *await piece(client, seen, "frames", part),
+                    run.cells(1.0, compartment="tissue", branch=future["branch"]),
+                )
             alone = await scene_of(client, "branched", compartment="tissue", futures=treated["id"])
             assert [f["name"] for f in alone["futures"]] == ["treated"]
-            assert alone["all"] == scene["all"]
+            assert alone["all"] == seen["all"]
 
     asyncio.run(look())
 
@@ -166,8 +171,8 @@ def test_a_run_that_goes_on_is_told_anew_and_only_then(tmp_path: Path) -> None:
             assert (await empty.json())["hours"] == []
             writer.write([0, 1])
             first = await client.get("/api/runs/going/scene")
-            scene = await first.json()
-            assert scene["hours"] == [0, 1]
+            seen = await first.json()
+            assert seen["hours"] == [0, 1]
             known = {"If-None-Match": first.headers["ETag"]}
             assert (await client.get("/api/runs/going/scene", headers=known)).status == 304
             writer.write([2])
@@ -175,9 +180,12 @@ def test_a_run_that_goes_on_is_told_anew_and_only_then(tmp_path: Path) -> None:
             assert second.status == 200
             grown = await second.json()
             assert grown["hours"] == [0, 1, 2]
-            assert grown["futures"][0]["frames"][:2] == scene["futures"][0]["frames"]  # what was read stays good
-            assert grown["paints"] == scene["paints"]
-            check(*await piece(client, grown, "frames", grown["futures"][0]["frames"][2]), open_run(tmp_path / "going").cells(2.0))
+            assert grown["futures"][0]["frames"][:2] == seen["futures"][0]["frames"]  # what was read stays good
+            assert grown["paints"] == seen["paints"]
+            check(
+                *await piece(client, grown, "frames", grown["futures"][0]["frames"][2]),
+                open_run(tmp_path / "going").cells(2.0),
+            )
 
     asyncio.run(look())
 
@@ -185,8 +193,8 @@ def test_a_run_that_goes_on_is_told_anew_and_only_then(tmp_path: Path) -> None:
 def test_a_piece_of_another_file_is_not_kept_for_ever(folder: Path) -> None:
     async def look() -> None:
         async with asking(Site(folder)) as client:
-            scene = await scene_of(client, "known")
-            part = scene["futures"][0]["frames"][0]
+            seen = await scene_of(client, "known")
+            part = seen["futures"][0]["frames"][0]
             answer = await client.get(f"/api/runs/known/frames/{part['id']}/tissue/0", params={"v": "of another"})
             assert answer.status == 200
             assert answer.headers["Cache-Control"] == "private, no-cache"
@@ -265,7 +273,12 @@ def test_what_is_not_there_is_told_in_one_sentence(folder: Path, path: str, quer
 def test_nobody_without_the_token_sees_a_cell(folder: Path) -> None:
     async def look() -> None:
         async with asking(Site(folder), known=False) as client:
-            for path in ("/tissue/viewer?run=known", "/tissue/viewer/viewer.js", "/api/runs/known/scene", "/api/runs/known/genes"):
+            for path in (
+                "/tissue/viewer?run=known",
+                "/tissue/viewer/viewer.js",
+                "/api/runs/known/scene",
+                "/api/runs/known/genes",
+            ):
                 assert (await client.get(path)).status == 401
 
     asyncio.run(look())
@@ -298,34 +311,35 @@ def test_the_run_that_was_opened_is_seen_wherever_it_lies(folder: Path, tmp_path
     asyncio.run(look())
 
 
-def test_looking_again_and_again_takes_no_more_memory(folder: Path) -> None:
-    async def look() -> None:
-        async with asking(Site(folder)) as client:
-
-            async def visit() -> None:
-                scene = await scene_of(client, "known")
-                for part in scene["futures"][0]["frames"]:
-                    await piece(client, scene, "frames", part)
-                await piece(client, scene, "paints", scene["futures"][0]["frames"][0], name="ISG15")
-
-            for _ in range(3):
-                await visit()
-            tracemalloc.start()
-            before = tracemalloc.get_traced_memory()[0]
-            for _ in range(10):
-                await visit()
-            after = tracemalloc.get_traced_memory()[0]
-            tracemalloc.stop()
-            assert after - before < 300_000  # ten visits bring some 200 kB of pieces: none of it stays
-
-    asyncio.run(look())
+def test_of_many_runs_and_questions_the_last_few_are_held(folder: Path, tmp_path: Path) -> None:
+    shelf = Shelf()
+    for i in range(MOST + 3):
+        Writer(tmp_path / f"run {i}", 5).write([0])
+        shelf.open(tmp_path / f"run {i}")
+    assert len(shelf) == MOST
+    opened = shelf.open(folder / "branched")
+    assert shelf.open(folder / "branched") is opened
+    sets = [
+        ["aa"],
+        ["bb"],
+        ["aa", "bb"],
+        ["bb", "aa"],
+        [],
+        ["aa", "aa"],
+        ["bb", "bb"],
+        ["aa", "bb", "aa"],
+        ["bb", "aa", "bb"],
+    ]
+    told = [scene(opened, "branched", "tissue", 0, asked) for asked in sets]
+    assert len(opened.scenes) < len(sets)
+    assert scene(opened, "branched", "tissue", 0, sets[-1]) is told[-1]  # what did not change is not worked out again
 
 
 def test_codes_of_nothing_are_none(folder: Path) -> None:
     async def look() -> None:
         async with asking(Site(folder)) as client:
-            scene = await scene_of(client, "branched", compartment="tissue")
-            header, codes = await piece(client, scene, "frames", scene["futures"][0]["frames"][0])
+            seen = await scene_of(client, "branched", compartment="tissue")
+            header, codes = await piece(client, seen, "frames", seen["futures"][0]["frames"][0])
             since = next(about for about in header["columns"] if about["name"] == "time_since_IFNB1")
             place = [about["name"] for about in header["columns"] if not about["alike"]].index("time_since_IFNB1")
             run: Run = open_run(folder / "branched")

@@ -1,4 +1,4 @@
-"""A small culture for the tests of the tissue view: two kinds of cells, and interferon beta that nobody has added yet."""
+"""A small culture for the tests of the tissue view: two kinds of cells, and interferon that nobody has added yet."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ observe:
 """
 
 
-def culture(folder: Path, *, cells: int = 80, hours: int = 6) -> Path:
+def culture(folder: Path, *, cells: int = 80, hours: int = 4) -> Path:
     """Write the scenario, and return its file."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "small_culture.yaml"

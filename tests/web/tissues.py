@@ -1,14 +1,15 @@
 """Runs of known tissues, of any size, written tick by tick as a run that goes on writes them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from tests.results.bodies import PERTURBATIONS, readouts
-from twin.results import Ensemble, Trajectory, TrajectoryWriter, create_run
+from tests.results.bodies import PERTURBATIONS
+from twin.results import Ensemble, Trajectory, TrajectoryWriter, create_run, extend_run
 from twin.results.layout import Readout, ReadoutLayout
 from twin.state.body import Body, Compartment
 from twin.state.cells import Cells
@@ -52,7 +53,9 @@ def tissue(n: int, tick: int, seed: int = 0, expressed: int = 20) -> Compartment
     )
     moved = np.random.default_rng([seed, tick])
     signal = sp.csr_array(moved.poisson(np.outer(8 * near, [1.0, 0.6, 0.3, 2.0 * (tick > LATE)])).astype(np.int32))
-    counts = sp.csr_array(counts + sp.hstack([signal, sp.csr_array((n, len(GENES) - 4), dtype=np.int32)]), dtype=np.int32)
+    counts = sp.csr_array(
+        counts + sp.hstack([signal, sp.csr_array((n, len(GENES) - 4), dtype=np.int32)]), dtype=np.int32
+    )
     counts.sum_duplicates()
     grid = Grid((4, 8, 16), box[0] / 16, (0.0, 0.0, 0.0))
     x = (np.arange(16) + 0.5) * box[0] / 16
@@ -99,41 +102,40 @@ def _cells(position: np.ndarray, kind: np.ndarray, tick: int, n: int) -> Cells:
 
 
 class Writer:
-    """A run that is written as the test wishes: hour by hour, each committed at once, in one future or two.
+    """A run that is written as the test wishes: hour by hour, each committed at once."""
 
-    branch : ticks after which a second future forks; None: there is but one.
-    """
-
-    def __init__(self, path: Path, n: int, n_ticks: int = 8, branch: int | None = None, **scenario: object) -> None:
-        self.path, self.n, self.branch = path, n, branch
-        trunk = Trajectory("aa", "trunk", (), 0, None, 0, ((0,),) if branch is None else ((0, 0),))
-        self._futures: tuple[Trajectory, ...] = (trunk,)
-        if branch is not None:
-            self._futures = (trunk, Trajectory("bb", "treated", (), 0, "aa", branch, ((1, 0),)))
-        ensemble = Ensemble(("trunk", "treated")[: len(self._futures)], (), 1, self._futures)
-        document = {
+    def __init__(self, path: Path, n: int, n_ticks: int = 8) -> None:
+        self.path, self.n = path, n
+        self._futures: tuple[Trajectory, ...] = (Trajectory("aa", "trunk", (), 0, None, 0, ((0,),)),)
+        self._layout = ReadoutLayout(
+            times=np.arange(n_ticks + 1, dtype=np.float64) * TICK,
+            coords={"compartment": ["tissue"]},
+            variables=(Readout("n_cells", ("compartment",), "1", "cells"),),
+        )
+        scenario = {
             "name": "known tissue",
             "compartments": {"tissue": {"box": list(box_of(n))}},
             "substances": {name: {} for name in SUBSTANCES},
             "observe": {"genes": ["ISG15"], "programs": {"interferon": ["ISG15", "IFI6", "CXCL10"]}},
-            **scenario,
         }
-        layout = ReadoutLayout(
-            times=np.arange(n_ticks + 1) * TICK,
-            coords={"compartment": ["tissue"], "gene": list(GENES)},
-            variables=(Readout("n_cells", ("compartment",), "1", "cells"),),
-        )
-        create_run(path, {"seed": 1, "tick": TICK, "n_ticks": n_ticks, "scenario": document}, layout, ensemble, ("tissue",))
+        self._about = {"seed": 1, "tick": TICK, "n_ticks": n_ticks, "scenario": scenario}
+        create_run(path, self._about, self._layout, Ensemble(("trunk",), (), 1, self._futures), ("tissue",))
+
+    def fork(self, tick: int) -> None:
+        """Let the run have a second future, which forks after so many ticks."""
+        trunk = replace(self._futures[0], places=((0, 0),))
+        self._futures = (trunk, Trajectory("bb", "treated", (), 0, "aa", tick, ((1, 0),)))
+        extend_run(self.path, self._about, self._layout, Ensemble(("trunk", "treated"), (), 1, self._futures))
 
     def write(self, ticks: Sequence[int], *, future: int = 0, expressed: int = 20) -> None:
         """Keep and commit these ticks, each for itself."""
         writer = TrajectoryWriter(self.path, self._futures[future], GENES, PERTURBATIONS, SUBSTANCES, TICK)
         for tick in ticks:
-            parts = {"tissue": tissue(self.n, tick, expressed=expressed)}
+            part = tissue(self.n, tick, expressed=expressed)
             if future:
-                parts["tissue"].cells.cell_type[: self.n // 2] = 0  # half of them were made B cells by the treatment
-            body = Body(parts, nx.DiGraph(), tick)
+                part.cells.cell_type[: self.n // 2] = 0  # what was done to them made half of them B cells
+            body = Body({"tissue": part}, nx.DiGraph(), tick)
             writer.frame(body)
-            writer.readouts(tick, {"n_cells": readouts(body)["n_cells"]})
+            writer.readouts(tick, {"n_cells": np.array([self.n])})
             writer.commit(body)
         writer.close()

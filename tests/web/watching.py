@@ -32,7 +32,14 @@ cell_types:
   tumour: {{cycle entry: 0.02 /h, apoptosis: 0.02 /h}}
 rules:
   - {{cell_type: tumour, signal: poison, response: increases, behaviour: apoptosis, saturation: 0.9 /h, half_max: 5 nM}}
-processes: {{dosing: {{}}, exchange: {{}}, diffusion: {{}}, rules: {{}}, cycle: {{model: live, start: mixed}}, death: {{}}, volume: {{}}}}
+processes:
+  dosing:
+  exchange:
+  diffusion:
+  rules:
+  cycle: {{model: live, start: mixed}}
+  death:
+  volume:
 observe: {{every: 1 h, cells_every: 2 h, quantities: {{tumour: count()}}}}
 """
 

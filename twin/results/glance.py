@@ -52,7 +52,8 @@ class GeneCounts:
         n = self.counts.shape[1]
         rate = sp.csr_matrix(self.counts, dtype=np.float64)
         rate.data *= np.repeat(1e4 / np.maximum(self.total, 1), np.diff(rate.indptr))
-        return np.asarray(np.log1p(rate).sum(axis=1), dtype=np.float64).ravel() / max(n, 1)
+        sums = np.asarray(np.log1p(rate).sum(axis=1), dtype=np.float64).ravel()
+        return np.asarray(sums / max(n, 1))
 
 
 def load_glance(group: zarr.Group, rows: tuple[int, int]) -> ad.AnnData:
@@ -62,7 +63,8 @@ def load_glance(group: zarr.Group, rows: tuple[int, int]) -> ad.AnnData:
     """
     first, last = rows
     table = _part(group, "obs")
-    columns = {name: _column(table[name], first, last) for name in table.attrs["column-order"]}
+    names: Any = table.attrs["column-order"]
+    columns = {str(name): _column(table[str(name)], first, last) for name in names}
     obs = pd.DataFrame(columns, index=pd.Index(columns["id"].astype(str).astype(object)))
     place = _part(group, "obsm")["spatial"]
     assert isinstance(place, zarr.Array)
@@ -102,8 +104,9 @@ def load_counts(group: zarr.Group, rows: tuple[int, int], genes: Sequence[str]) 
 def _column(stored: Any, first: int, last: int) -> Any:
     """Return some rows of a column of a table: an array, or a categorical as anndata stores it."""
     if isinstance(stored, zarr.Group):
-        words = pd.Index(np.asarray(stored["categories"][...]).astype(object))
-        return pd.Categorical.from_codes(stored["codes"][first:last], words)
+        words: Any = stored["categories"]
+        codes: Any = stored["codes"]
+        return pd.Categorical.from_codes(codes[first:last], pd.Index(np.asarray(words[...]).astype(object)))
     return np.asarray(stored[first:last])
 
 

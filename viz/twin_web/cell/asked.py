@@ -32,10 +32,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """What is done to the cells. knockouts : genes. learned : those of them whose measured effect acts, too."""
+    """What is done to the cells.
+
+    knockouts : genes. clamped : those of them that are on the axis. learned : those whose measured effect acts.
+    """
 
     choices: tuple[Choice, ...]
     knockouts: tuple[str, ...]
+    clamped: tuple[str, ...]
     learned: tuple[str, ...]
     hours: int
 
@@ -47,7 +51,7 @@ class Question:
     @property
     def clamp(self) -> dict[str, float]:
         """Return the factors of the clamped genes."""
-        return dict.fromkeys(self.knockouts, 0.0)
+        return dict.fromkeys(self.clamped, 0.0)
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,14 @@ def question(given: Mapping[str, Any], model: WorldModel, context: str, genes: S
     knockouts = []
     for item in _list(given, "knockouts", MOST_CHOICES):
         gene = text({"gene": item}, "gene", longest=100)
-        if gene not in known:
+        if gene not in known and not is_learned(model, gene, context):
             raise UnknownNameError(f"gene that was measured in {context}", gene, genes, "knockouts: ")
         knockouts.append(gene)
     knockouts = list(dict.fromkeys(knockouts))
-    learned = [g for g in knockouts if is_learned(model, g, context) and g not in [c.name for c in choices]]
-    return Question(choices, tuple(knockouts), tuple(learned), whole(given, "hours", 1, MOST_HOURS, 24))
+    clamped = tuple(gene for gene in knockouts if gene in known)
+    given_too = [c.name for c in choices]
+    learned = tuple(g for g in knockouts if is_learned(model, g, context) and g not in given_too)
+    return Question(choices, tuple(knockouts), clamped, learned, whole(given, "hours", 1, MOST_HOURS, 24))
 
 
 def size(given: Mapping[str, Any], hours: int, genes: Sequence[str]) -> Size:

@@ -8,11 +8,13 @@ import numpy as np
 from twin.model.condition import Perturbation
 from twin.model.contract import WorldModel
 from twin_web.cell.asked import CELL_HOURS, MOST_CELLS, MOST_CHOICES, MOST_HOURS, is_dosed, is_learned, modes, units_of
-from twin_web.cell.lab import FIRST, FIRST_PERTURBATION, Lab, Ready
+from twin_web.cell.lab import Lab, Ready
 from twin_web.cell.panels import COURSE, described
 from twin_web.cell.support import measured_doses
 
 MOST_FOUND = 50  # genes of one search
+FIRST = "CD14 Mono"  # the cell that the page begins with, where the model has it
+FIRST_PERTURBATION = "IFNB1"
 HERE, ELSEWHERE, CLAMP = "measured here", "measured elsewhere", "clamp"
 
 
@@ -49,7 +51,7 @@ def catalogue(lab: Lab, ready: Ready) -> dict[str, Any]:
             for c in ready.panel_of
         ],
         "perturbations": [_perturbation(model, p) for p in known],
-        "default": _default(ready),
+        "default": default(ready),
         "limits": {"hours": MOST_HOURS, "cells": MOST_CELLS, "cell_hours": CELL_HOURS, "choices": MOST_CHOICES},
     }
 
@@ -78,7 +80,8 @@ def _dose(p: Perturbation, dose: float) -> str:
     return f"{dose / 1000:g} uM" if dose >= 100 else f"{dose:g} nM"
 
 
-def _default(ready: Ready) -> dict[str, Any]:
+def default(ready: Ready) -> dict[str, Any]:
+    """Return the question that the page begins with."""
     context = FIRST if FIRST in ready.panel_of else next(iter(ready.panel_of))
     first = next((p for p in ready.model.perturbations if p.name == FIRST_PERTURBATION), None)
     chosen = [] if first is None else [{"name": first.name, "dose": first.reference_text}]
@@ -107,7 +110,13 @@ def found_genes(ready: Ready, context: str, word: str, most: int, mean: Sequence
             return CLAMP
         return HERE if context in modes(ready.model, perturbed[gene]) else ELSEWHERE
 
-    told = [
-        {"name": genes[i], "index": i, "mean": float(f"{level[i]:.4g}"), "knockout": how(genes[i])} for i in hits[:most]
+    told: list[dict[str, Any]] = [
+        {"name": genes[i], "index": i, "mean": float(f"{level[i]:.4g}"), "knockout": how(genes[i])} for i in hits
     ]
-    return {"genes": told, "total": len(hits)}
+    there = set(genes)
+    told += [  # what their loss does was measured, but not they themselves
+        {"name": name, "index": None, "mean": None, "knockout": HERE}
+        for name, p in perturbed.items()
+        if name not in there and wanted in name.upper() and context in p.cells and how(name) == HERE
+    ]
+    return {"genes": told[:most], "total": len(told)}

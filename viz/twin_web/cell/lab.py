@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Thread
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from aiohttp import web
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin.data.counts import CountData
 from twin.errors import InputError, TwinError, UnknownNameError
 from twin.model.contract import WorldModel
-from twin.model.rollout import Culture, draw_culture, exposed, rollout, twinned
+from twin.model.rollout import Culture
 from twin.registry import named_model
 from twin_web.cell.chart import Chart
 from twin_web.cell.charts import Charts
@@ -23,12 +23,15 @@ from twin_web.cell.shelf import Shelf
 from twin_web.cell.turns import Turns
 from twin_web.site import Site
 
+if TYPE_CHECKING:
+    from twin_web.cell.starts import Start  # which needs the lab
+
 MOST_RUNNING = 6  # simulations of all browsers together; our choice
 KEPT_MODELS, KEPT_CULTURES, KEPT_UPLOADS = 6, 8, 1  # in memory; our choice: some 15 MB, 2 MB and 100 MB each
+
 Index = NDArray[np.intp]
 
-FIRST = "CD14 Mono"  # the cell that the page begins with, where the model has it
-FIRST_PERTURBATION = "IFNB1"
+SITE_MODEL = "site"  # what the model of the site is kept by
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Lab:
     """What the cell view works with.
 
     turn : held by whoever asks the model; torch works for one at a time. pool : threads of simulations. cultures : the
-    last few that were asked for, as they begin. models, uploads, moved : likewise.
+    last few that were asked for, as they begin. models, uploads, starts, moved : likewise.
     """
 
     def __init__(self, site: Site) -> None:
@@ -76,12 +79,13 @@ class Lab:
         self._ready: Ready | None = None
         self.cultures: Shelf[Culture] = Shelf(KEPT_CULTURES)
         self.uploads: Shelf[CountData] = Shelf(KEPT_UPLOADS)
+        self.starts: Shelf[Start] = Shelf(KEPT_CULTURES)
         self.moved: Shelf[Index] = Shelf(KEPT_MODELS)
         self.models: Shelf[WorldModel] = Shelf(KEPT_MODELS)
 
-    def open(self) -> None:
-        """Begin to load the model."""
-        Thread(target=self._load, name="model", daemon=True).start()
+    def open(self, then: Callable[[], None]) -> None:
+        """Begin to load the model; `then` is called when it is there."""
+        Thread(target=self._load, args=(then,), name="model", daemon=True).start()
 
     def close(self) -> None:
         """End what is going on; simulations have been told to stop."""
@@ -132,7 +136,7 @@ class Lab:
         names = tuple(p.name for p in whole.perturbations if p.name in perturbations)
         return self.models.get((key, context, names), lambda: whole.focused([context], perturbations=names))
 
-    def _load(self) -> None:
+    def _load(self, then: Callable[[], None]) -> None:
         try:
             with self.turn:
                 model = named_model(self.site.model)
@@ -144,25 +148,10 @@ class Lab:
         except TwinError as error:
             self.why, self.state = str(error), "failed"
             return
+        _ = model.fingerprint  # hashed once, by which charts are found
         self._ready = Ready(model, panels, {c: panel for panel in panels for c in panel.contexts})
         self.state = "ready"
-        with self.turn:
-            self._warm(self._ready)
-
-    def _warm(self, ready: Ready) -> None:
-        """Ask the first question once, so that what is compiled or cached at first use is there when a user asks it."""
-        if FIRST not in ready.panel_of or all(p.name != FIRST_PERTURBATION for p in ready.model.perturbations):
-            return
-        model = self.focused("site", ready.model, FIRST, [FIRST_PERTURBATION])
-        culture = draw_culture(model, FIRST, 2)
-        known = model.perturbations[0]
-        treated = exposed(model, culture, {known.name: known.reference})
-        for _ in rollout(model, twinned(treated), hours=1):
-            pass
-        model.fingerprint, ready.model.fingerprint  # noqa: B018 # hashed once
-        none = np.zeros((2, len(ready.model.perturbations)))
-        where = np.full(2, ready.model.contexts.index(FIRST))
-        ready.model.support(replace(culture.condition, context=where, dose=none, time_since=none))
+        then()
 
 
 LAB: web.AppKey[Lab] = web.AppKey("lab", Lab)

@@ -11,7 +11,7 @@ from aiohttp import web
 from twin.errors import UnknownNameError
 from twin_web.bodies import body, text, whole
 from twin_web.cell.asked import LAST_SEED, MOST_CELLS, question, size
-from twin_web.cell.catalogue import MOST_FOUND, catalogue, found_genes
+from twin_web.cell.catalogue import MOST_FOUND, catalogue, default, found_genes
 from twin_web.cell.chart import Atlas, Chart
 from twin_web.cell.frame import cell_of, place_of
 from twin_web.cell.kept import TREATED, UNTREATED, Kept
@@ -28,16 +28,26 @@ SIMULATIONS: web.AppKey[Simulations] = web.AppKey("simulations", Simulations)
 def add_to(app: web.Application) -> None:
     """Add what this part answers, and load its model beside the server."""
     app[LAB] = Lab(app[SITE])
-    app[SIMULATIONS] = Simulations(app[SITE].inside / "simulations")
+    app[SIMULATIONS] = Simulations(app[SITE].inside)
     app.cleanup_ctx.append(_open)
     app.add_routes(ROUTES)
 
 
 async def _open(app: web.Application) -> AsyncIterator[None]:
-    app[LAB].open()
+    app[LAB].open(lambda: _ask_first(app[LAB]))
     yield
     await asyncio.to_thread(app[LAB].close)
     app[SIMULATIONS].clear()
+
+
+def _ask_first(lab: Lab) -> None:
+    """Ask what the page begins with, before anybody does: the first answers come as fast as later ones."""
+    ready = lab.ready()
+    first = default(ready)
+    start = start_of(lab, "", {"start": {"source": "model", "context": first["context"]}})
+    with lab.turn:
+        culture_of(lab, start, first["cells"], first["seed"])
+    warm(lab, start, question(first, ready.model, start.context, start.panel.genes))
 
 
 @ROUTES.get("/api/cell/catalogue")
@@ -63,7 +73,7 @@ async def find_genes(request: web.Request) -> web.Response:
     found = await asyncio.to_thread(found_genes, ready, context, request.query.get("q", "")[:60], most, mean)
     if chart is not None:
         for gene in found["genes"]:
-            gene["program"] = int(chart.map.whose[gene["index"]])
+            gene["program"] = None if gene["index"] is None else int(chart.map.whose[gene["index"]])
     return web.json_response(found)
 
 

@@ -1,6 +1,8 @@
 """One simulation of the cell view: cells and their untreated twins, hour by hour, told as they come."""
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ from threading import Event
 from typing import Any
 
 import numpy as np
+import psutil
 import scipy.sparse as sp
 
 from twin.errors import InputError, TwinError
@@ -24,6 +27,7 @@ from twin_web.journal import Journal
 
 logger = logging.getLogger(__name__)
 
+FOLDER = "simulations"  # of a server's own, by its process
 ASKED = 4  # cells that tell which genes are expected to move; our choice
 WATCHED = 24  # genes whose bands are told at every hour; our choice
 MOST_OWN = 2  # simulations of one browser at once; our choice
@@ -59,8 +63,11 @@ def what_of(start: Start, asked: Question) -> str:
 class Simulations:
     """The simulations of a server by the ids of their jobs; of each browser the last few are kept."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, inside: Path) -> None:
+        self.folder = inside / f"{FOLDER}-{os.getpid()}"
+        for old in inside.glob(f"{FOLDER}-*"):  # of a server that died
+            if not psutil.pid_exists(int(old.name.rpartition("-")[2])):
+                shutil.rmtree(old, ignore_errors=True)
         self._held: dict[str, Simulation] = {}
 
     def check_room(self, owner: str) -> None:
@@ -91,9 +98,8 @@ class Simulations:
 
     def clear(self) -> None:
         """Take all that is kept off the disk."""
-        for simulation in self._held.values():
-            simulation.kept.delete()
         self._held.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def simulate(lab: Lab, asked: Simulation, journal: Journal) -> None:
@@ -121,7 +127,7 @@ def simulate(lab: Lab, asked: Simulation, journal: Journal) -> None:
 def culture_of(lab: Lab, start: Start, cells: int, seed: int) -> Culture:
     """Return the untreated cells of a start, whatever is done to them later; to be asked for in one's turn."""
     model = lab.focused(start.key, start.whole, start.context, ())
-    key = (start.key, start.context, start.source, cells, seed)
+    key = (start.origin, cells, seed)
     return lab.cultures.get(key, lambda: start.culture(model, cells, seed))
 
 
@@ -147,7 +153,7 @@ def _simulate(lab: Lab, asked: Simulation, journal: Journal) -> None:
         support = support_of(model, start.whole, start.context, question)
         moved = _most_moved(lab, start, model, question)
     genes = model.genes
-    wished = [genes.index(gene) for gene in (*size.watch, *question.knockouts)]
+    wished = [genes.index(gene) for gene in (*size.watch, *question.clamped)]
     watched = np.array(list(dict.fromkeys([*wished, *moved.tolist()]))[:WATCHED], dtype=np.intp)
     both = twinned(treated)
     before = np.asarray(per_10k(culture.counts).mean(axis=0)).ravel()
@@ -200,7 +206,7 @@ def _most_moved(lab: Lab, start: Start, model: WorldModel, asked: Question) -> I
         moved = np.abs(np.log2((after + PSEUDO) / (before + PSEUDO)))
         return np.lexsort((-before, -moved))[:WATCHED]
 
-    key = (start.key, start.context, start.source, tuple(asked.doses.items()), asked.knockouts)
+    key = (start.origin, tuple(asked.doses.items()), asked.clamped)
     return lab.moved.get(key, found)
 
 

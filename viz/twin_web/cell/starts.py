@@ -1,7 +1,9 @@
 """The cells that a question is asked of: drawn by the model, uploaded, or taken out of a run."""
 
+import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,26 +16,31 @@ from twin.kernels.random import Streams
 from twin.model.contract import WorldModel
 from twin.model.rollout import Culture, draw_culture, take_culture
 from twin.results import open_run
-from twin_web.bodies import number, text
-from twin_web.cell.lab import Lab
+from twin_web.bodies import number, text, whole
+from twin_web.cell.lab import SITE_MODEL, Lab, Ready
 from twin_web.cell.panels import Panel, described
 from twin_web.runs.find import find_run, find_upload
+from twin_web.runs.upload import Upload
 
 Index = NDArray[np.intp]
 
 LEAST_NEW = 5  # cells that give a type a meaning which the model does not know; as `twin predict` has it
-LEAST_SHARED = 30  # genes of a file that a panel has; our choice: fewer say too little of a cell
+LEAST_SHARED = 10  # genes of a file that a panel has; our choice: fewer say too little of a cell
+MOST_POOL = 2_000  # cells of a file that are held to begin with; our choice: four times what one simulation takes
+FEW = 0.5  # share of a panel's genes; from here down it is told that the file has few of them; our choice
 
 
 @dataclass(frozen=True)
 class Start:
     """Where a simulation begins.
 
-    key : what the model `whole` is kept by. context : of `whole`, that the cells are read as. type : what they are
-    called where they come from. cells : counts on the panel's axis, (cell, gene); None: the model draws them. copies :
-    whether all replicates begin as one cell. note : what should be known of it, or "".
+    origin : tells it from every other start, another's of the same name among them. key : what the model `whole` is
+    kept by. context : of `whole`, that the cells are read as. type : what they are called where they come from. cells :
+    counts on the panel's axis, (cell, gene); None: the model draws them. copies : whether all replicates begin as one
+    cell. note : what should be known of it, or "".
     """
 
+    origin: Hashable
     key: Hashable
     whole: WorldModel
     panel: Panel
@@ -60,6 +67,23 @@ class Start:
         return take_culture(model, counts, self.context, seed=seed)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Measured cells as they were found.
+
+    alike : rows of all cells of their type. chosen : rows of those to begin with. own : their type. word : what they
+    are, in words.
+    """
+
+    origin: Hashable
+    data: CountData
+    alike: Index
+    chosen: Index
+    own: str
+    word: str
+    donor: str | None
+
+
 def start_of(lab: Lab, owner: str, given: Mapping[str, Any]) -> Start:
     """Return the cells that a request begins with.
 
@@ -71,75 +95,55 @@ def start_of(lab: Lab, owner: str, given: Mapping[str, Any]) -> Start:
     start = given.get("start")
     if not isinstance(start, Mapping):
         raise InputError('start: give an object, like {"source": "model", "context": "CD14 Mono"}')
-    source = text(start, "source", "model", longest=20)
-    match source:
-        case "model":
-            return _drawn(lab, text(start, "context", longest=300))
-        case "upload":
-            return _uploaded(lab, owner, start)
-        case "run":
-            return _from_run(lab, owner, start)
+    ready, source = lab.ready(), text(start, "source", "model", longest=20)
+    if source == "model":
+        context = text(start, "context", longest=300)
+        return Start(context, SITE_MODEL, ready.model, ready.panel(context), context, context, "drawn by the model")
+    word = json.dumps(start, sort_keys=True)
+    if source == "upload":
+        upload = find_upload(lab.site, owner, text(start, "id", longest=64))
+        key: Hashable = (upload.path, upload.sha256, upload.types_column, word)
+        return lab.starts.get(key, lambda: _read(lab, ready, _uploaded(lab, upload, start, key), start))
+    if source == "run":
+        path = find_run(lab.site, owner, text(start, "run", longest=200))
+        key = (path, word)
+        return lab.starts.get(key, lambda: _read(lab, ready, _of_run(path, start, key), start))
     raise InputError(f"start: {source!r} is no source; it is model, upload or run")
 
 
-def _drawn(lab: Lab, context: str) -> Start:
-    ready = lab.ready()
-    return Start("site", ready.model, ready.panel(context), context, context, "drawn by the model")
-
-
-def _uploaded(lab: Lab, owner: str, start: Mapping[str, Any]) -> Start:
-    upload = find_upload(lab.site, owner, text(start, "id", longest=64))
+def _uploaded(lab: Lab, upload: Upload, start: Mapping[str, Any], origin: Hashable) -> _Found:
     if upload.types_column is None:
         raise InputError(f"{upload.file}: say first which of its columns names the cell types")
     data = lab.uploads.get((upload.path, upload.sha256), lambda: read_counts(upload.path))
     types = data.column("cell_type", upload.types_column)
-    cell = start.get("cell")
-    row = None if cell is None else _row(data, cell, upload.file)
-    named = start.get("type")
-    if row is not None:
-        own = str(types[row])
-    elif named is None:
-        own = next(iter(upload.types))
-    else:
-        own = text(start, "type", longest=300)
-        if own not in upload.types:
-            raise UnknownNameError(f"cell type in {upload.file}", own, upload.types)
+    if start.get("cell") is not None:
+        row = _row(data, start["cell"], upload.file)
+        own, word = str(types[row]), f"cell {data.obs.index[row]} of {upload.file}"
+        donor = str(data.column("donor")[row]) if data.find_column("donor") is not None else None
+        return _Found(origin, data, np.flatnonzero(types == own), np.array([row]), own, word, donor)
+    own = next(iter(upload.types)) if start.get("type") is None else text(start, "type", longest=300)
+    if own not in upload.types:
+        raise UnknownNameError(f"cell type in {upload.file}", own, upload.types)
     alike = np.flatnonzero(types == own)
-    chosen = alike if row is None else np.array([row])
-    word = f"cells of {upload.file}" if row is None else f"cell {data.obs.index[row]} of {upload.file}"
-    donor = str(data.column("donor")[row]) if row is not None and data.find_column("donor") is not None else None
-    return _measured(lab, (upload.path, upload.sha256), data, alike, chosen, own, start.get("context"), word, donor)
+    return _Found(origin, data, alike, alike, own, f"{own} of {upload.file}", None)
 
 
-def _from_run(lab: Lab, owner: str, start: Mapping[str, Any]) -> Start:
-    name = text(start, "run", longest=200)
-    path = find_run(lab.site, owner, name)
-    time = number(start, "time", 0, 1e6, units="h")
-    cell = text(start, "cell", longest=40)
-    branch = text(start, "branch", longest=200) if start.get("branch") is not None else None
-    compartment = text(start, "compartment", longest=200) if start.get("compartment") is not None else None
-    point, replicate = start.get("point"), int(number(start, "replicate", 0, 1e6, 0))
+def _of_run(path: Path, start: Mapping[str, Any], origin: Hashable) -> _Found:
+    time, cell = number(start, "time", 0, 1e6, units="h"), text(start, "cell", longest=40)
+    branch, compartment = (
+        None if start.get(key) is None else text(start, key, longest=200) for key in ("branch", "compartment")
+    )
+    point, replicate = start.get("point"), whole(start, "replicate", 0, 10**6, 0)
     if point is not None and not isinstance(point, Mapping):
         raise InputError("start: a point is an object, a value for each axis of the sweep")
     frame = open_run(path).cells(time, replicate, compartment, branch, point, lazy=True)
     if cell not in frame.obs_names:
-        raise InputError(f"{name} has no cell {cell} at {time:g} h")
+        raise InputError(f"{path.name} has no cell {cell} at {time:g} h")
     one = frame[[frame.obs_names.get_loc(cell)]].to_memory()
-    data = CountData(sp.csr_array(one.X).astype(np.int32), tuple(map(str, one.var_names)), one.obs, name)
+    data = CountData(sp.csr_array(one.X).astype(np.int32), tuple(map(str, one.var_names)), one.obs, path.name)
     told = {word: str(one.obs[word].iloc[0]) for word in ("cell_type", "donor") if word in one.obs}
-    row = np.array([0])
-    word = f"cell {cell} of {name} at {time:g} h"
-    return _measured(
-        lab,
-        (path, time, cell),
-        data,
-        row,
-        row,
-        told.get("cell_type", ""),
-        start.get("context"),
-        word,
-        told.get("donor"),
-    )
+    row, word = np.array([0]), f"cell {cell} of {path.name} at {time:g} h"
+    return _Found(origin, data, row, row, told.get("cell_type", ""), word, told.get("donor"))
 
 
 def _row(data: CountData, cell: object, file: str) -> int:
@@ -154,56 +158,52 @@ def _row(data: CountData, cell: object, file: str) -> int:
     return int(found[0])
 
 
-def _measured(
-    lab: Lab,
-    key: Hashable,
-    data: CountData,
-    alike: Index,
-    chosen: Index,
-    own: str,
-    asked: object,
-    word: str,
-    donor: str | None,
-) -> Start:
+def _read(lab: Lab, ready: Ready, found: _Found, start: Mapping[str, Any]) -> Start:
     """Return measured cells as a start: read as what was asked, as their own type, or as a type that they define."""
-    ready = lab.ready()
-    name: Hashable = "site"
-    whole, note = ready.model, ""
-    context = own if asked is None else text({"context": asked}, "context", longest=300)
+    key: Hashable = SITE_MODEL
+    context = found.own if start.get("context") is None else text(start, "context", longest=300)
     if context in ready.panel_of:
-        panel = ready.panel_of[context]
-        note = "" if context == own else f"read as {context}"
-    elif asked is not None:
+        panel, model = ready.panel_of[context], ready.model
+        notes = [] if context == found.own else [f"read as {context}"]
+    elif start.get("context") is not None:
         raise UnknownNameError("cell type of this model", context, ready.panel_of)
     else:
-        panel = max(ready.panels, key=lambda p: len(set(p.genes) & set(data.genes)))
-        if len(alike) < LEAST_NEW:
-            raise InputError(
-                f"the model does not know the cell type {own!r}, and {len(alike)} cells are too few to show it what "
-                f"that is ({LEAST_NEW} are needed): choose the type as which it should read {word}"
-            )
-        name, note = (key, own), f"{own} is new to the model: it is what these {len(alike)} cells show"
-    counts = _onto(data, panel, word)
-    if context not in ready.panel_of:
-        with lab.turn:
-            whole = lab.models.get(
-                name, lambda: ready.model.focused(panel.contexts).with_context(own, sp.csr_array(counts[alike]))
-            )
-    cells = sp.csr_array(counts[chosen])
+        panel = max(ready.panels, key=lambda p: len(set(p.genes) & set(found.data.genes)))
+        key, model = (found.origin, found.own), _taught(lab, ready, panel, found)
+        notes = [f"{found.own} is new to the model: it is what these {len(found.alike):,} cells show"]
+    cells = _onto(found, found.chosen, panel)
     if not cells.sum():
-        raise InputError(f"{word}: none of its messages is on the axis of {panel.name}")
-    lost = len(set(data.genes) - set(panel.genes))
-    notes = [note] if note else []
-    if lost:
-        notes.append(f"{lost:,} of its {len(data.genes):,} genes are not on the axis of {panel.name} and stay out")
-    return Start(name, whole, panel, context, own, word, cells, len(chosen) == 1, donor, "; ".join(notes))
+        raise InputError(f"{found.word}: none of its messages is on the axis of {panel.name}")
+    own, shared = len(found.data.genes), len(set(found.data.genes) & set(panel.genes))
+    if shared < own:
+        notes.append(f"{own - shared:,} of its {own:,} genes are not on the axis of {panel.name}: left out")
+    if shared < FEW * len(panel.genes):
+        notes.append(f"it measured {shared:,} of the {len(panel.genes):,} genes of {panel.name}: the others start at 0")
+    one = len(found.chosen) == 1
+    return Start(
+        found.origin, key, model, panel, context, found.own, found.word, cells, one, found.donor, "; ".join(notes)
+    )
 
 
-def _onto(data: CountData, panel: Panel, word: str) -> sp.csr_array:
-    shared = len(set(panel.genes) & set(data.genes))
+def _taught(lab: Lab, ready: Ready, panel: Panel, found: _Found) -> WorldModel:
+    """Return the model of a panel that also knows the type that these cells are."""
+    if len(found.alike) < LEAST_NEW:
+        raise InputError(
+            f"the model does not know the cell type {found.own!r}, and {len(found.alike)} cells are too few to show it "
+            f"what that is ({LEAST_NEW} are needed): choose the type as which it should read {found.word}"
+        )
+    controls = _onto(found, found.alike, panel)
+    with lab.turn:
+        return ready.model.focused(panel.contexts).with_context(found.own, controls)
+
+
+def _onto(found: _Found, rows: Index, panel: Panel) -> sp.csr_array:
+    """Return some of the cells on a panel's axis; of very many, `MOST_POOL` that are spread evenly over the file."""
+    shared = len(set(panel.genes) & set(found.data.genes))
     if shared < min(LEAST_SHARED, len(panel.genes)):
         raise InputError(
-            f"{word}: {shared} of its genes are on the axis of {panel.name}, which are too few; choose another cell "
-            "type as which it should be read"
+            f"{found.word}: {shared} of its genes are on the axis of {panel.name}, which are too few; choose another "
+            "cell type as which it should be read"
         )
-    return onto_axis(data, panel.genes)[0]
+    some = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_POOL)).astype(np.intp)]
+    return onto_axis(found.data.take(some), panel.genes)[0]

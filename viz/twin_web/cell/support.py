@@ -58,12 +58,14 @@ def support_of(model: WorldModel, whole: WorldModel, context: str, asked: Questi
     ]
     acting = [c.name for c in asked.choices if felt[c.name] > 0] + list(asked.learned)
     warnings = [*_receptor_warnings(model, asked, felt), *_together(whole, acting), *_time(known, acting, asked.hours)]
-    silent = [gene for gene in asked.knockouts if gene not in asked.learned]
-    if silent and acting:
-        warnings.append(
-            f"what {', '.join(silent)} does inside the cell is not known to the model: without it the response to "
-            f"{', '.join(acting)} stays what it was, but where it is a receptor"
-        )
+    warnings += [
+        f"whether {gene} carries the signal of {name} is not known to the model: what {name} does stays whole "
+        "without it"
+        for gene in asked.knockouts
+        for name in [c.name for c in asked.choices if felt[c.name] > 0]
+        if gene not in {subunit for complexes in receptors_of(model, name) for subunit in complexes}
+        and not _measured_together(whole, [gene, name])
+    ]
     if not choices:
         sentence = "Nothing is done to the cells: they live on as untreated ones, and stay with their twins."
         return {
@@ -79,9 +81,10 @@ def support_of(model: WorldModel, whole: WorldModel, context: str, asked: Questi
         dose = {name: felt.get(name, FULL) for name in acting}
         numbers.append(float(model.support(_condition(model, context, dose))[0]))
     worst = max(choices, key=lambda c: ORDER.index(c.level))
+    together = "measured" if _measured_together(whole, acting) else "near"
     return {
         "support": round(min(numbers), 3) if numbers else None,
-        "level": worst.level,
+        "level": max(worst.level, together, key=ORDER.index),
         "sentence": worst.sentence,
         "kappa": model.kappa(),
         "choices": [c.json() for c in choices],
@@ -132,8 +135,9 @@ def _of_knockout(
     if learned:
         assert known is not None
         support, level, sentence = _measured(model, whole, context, known, 1.0)
-        acts = "clamp" if level == "none" else "learned effect and clamp"
-        return Told(gene, "knock-out", None, acts, support, level, f"{sentence} Its own messages are clamped to 0.")
+        clamped = " Its own messages are clamped to 0." if gene in model.genes else ""
+        words = [word for word, acts in (("learned effect", level != "none"), ("clamp", bool(clamped))) if acts]
+        return Told(gene, "knock-out", None, " and ".join(words) or "nothing", support, level, sentence + clamped)
     how = set() if known is None else set(modes(whole, known).values())
     why = "nobody perturbed it in the model's data"
     if known is not None and ACTIVATION in how:
@@ -214,13 +218,18 @@ def _receptor_warnings(model: WorldModel, asked: Question, felt: dict[str, float
     return told
 
 
+def _measured_together(whole: WorldModel, names: Sequence[str]) -> bool:
+    """Whether perturbations were given to the same cells in the model's data; one alone always was."""
+    if len(names) < 2 or not isinstance(whole, MaskedDiffusion):
+        return len(names) < 2
+    known = [p.name for p in whole.perturbations]
+    places = {known.index(name) for name in names if name in known}
+    return len(places) == len(names) and any(set(t.agents) == places for t in whole.knowledge.treatments)
+
+
 def _together(whole: WorldModel, acting: Sequence[str]) -> list[str]:
-    if len(acting) < 2:
+    if _measured_together(whole, acting):
         return []
-    if isinstance(whole, MaskedDiffusion):
-        places = {[p.name for p in whole.perturbations].index(name) for name in acting}
-        if any(set(t.agents) == places for t in whole.knowledge.treatments):
-            return []
     return [f"{' and '.join(acting)} were never measured together: their effects on the log of expression are added up"]
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from twin.results.lock import holder_of
 from twin_web.runs.find import BESIDE, read_note
+from twin_web.runs.rows import is_store
 from twin_web.site import Site
 
 
@@ -24,6 +25,8 @@ def check_deletable(site: Site, owner: str, path: Path) -> None:
     note = read_note(site, name)
     if note.owner and note.owner != owner:
         raise web.HTTPForbidden(text=f"{name} was begun by another browser, which alone may delete it here")
+    if path.exists() and not is_store(path):
+        raise web.HTTPForbidden(text=f"{name} is no run: it is left as it is, delete it by hand")
     holder = holder_of(path)
     if holder is not None and holder.is_alive:
         raise web.HTTPConflict(text=f"{name} is being written by {holder}: stop it first")

@@ -1,5 +1,6 @@
 """The list of runs: a row each, read cheaply and once, and what is no run told in its row."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from twin.errors import TwinError
 from twin.results import Run, open_run
 from twin.results.commits import load_commits
-from twin.results.layout import COMMITS, TRAJECTORIES, trajectory_of
+from twin.results.layout import COMMITS, RECORD, TRAJECTORIES, trajectory_of
 from twin.results.lock import LOCK
 from twin.results.status import ERRORS, Status, status_of
 from twin_web.runs.find import check_name, is_visible, opened_run, read_note
@@ -28,7 +29,8 @@ Version = tuple[tuple[int, int, int], ...]  # of the files that change when a ru
 class Row:
     """What the list says of a run.
 
-    ok : whether it can be opened; else `error` says what is wrong. state : of the whole run. progress : 0 to 1.
+    ok : whether it can be opened; else `error` says what is wrong. state : of the whole run; "foreign" of a folder that
+    is none. progress : 0 to 1.
     hours : of a trajectory; hours_done : of the one that is least far. cells : at the last kept time of the first
     trajectory. points : of the sweep. size : bytes on the disk. made : ISO 8601, where the page knows it; changed : s
     since 1970. mine : whether whoever asks began it. inside : whether it lies in the folder of runs.
@@ -124,7 +126,7 @@ class Rows:
             mine=mine,
             private=note is not None and note.private,
             made=note.made if note is not None else "",
-            can_delete=inside and row.state != "running" and note is not None and (mine or not note.owner),
+            can_delete=row.state not in ("running", "foreign") and note is not None and (mine or not note.owner),
         )
 
     def _begun(self, owner: str, name: str) -> Row:
@@ -165,18 +167,27 @@ def size_of(path: Path) -> int:
     return total
 
 
+def is_store(path: Path) -> bool:
+    """Whether a folder is a run store, whole or not: whatever else it is stays as it is."""
+    try:
+        return RECORD in json.loads((path / "zarr.json").read_text("utf-8"))["attributes"]
+    except _BROKEN:
+        return False
+
+
 def _read(path: Path) -> tuple[Row, bool]:
     """Return the row of a run, and whether it stays so until its files change."""
     try:
         status = status_of(open_run(path))
         return _of(status, path.name), status.holder is None
     except TwinError as error:
-        return Row(path.name, ok=False, error=str(error).replace(f"{path.parent}/", ""), state="failed"), True
+        told = str(error).replace(f"{path.parent}/", "")
+        return Row(path.name, ok=False, error=told, state="failed" if is_store(path) else "foreign"), True
     except _BROKEN as error:
         told = (
             f"{path.name} is no run that can be read ({type(error).__name__}): delete it, or bring it back from a copy"
         )
-        return Row(path.name, ok=False, error=told, state="failed"), True
+        return Row(path.name, ok=False, error=told, state="failed" if is_store(path) else "foreign"), True
 
 
 def _of(status: Status, name: str) -> Row:

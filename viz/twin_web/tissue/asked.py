@@ -14,6 +14,7 @@ from twin.errors import Fault, ScenarioError
 MOST_ITEMS, MOST_BRANCHES = 200, 8  # of a timeline, of a run; our choice
 LONGEST_TEXT, MOST_VALUES = 200, 5000  # of what stands in items, all together; our choice
 MOST_CELLS, MOST_REPLICATES = 100_000, 20  # that the page begins; our choice: more is for the command line
+MOST_HOURS = 2400.0  # as above
 LABEL = "what was asked"  # stands for the file in errors
 DOES = ("add", "wash_out", "knock_out", "dose", "inject", "remove")  # what the editor offers, in this order
 TIMES = ("at", "every", "until", "duration")  # of items; a plain number there is hours

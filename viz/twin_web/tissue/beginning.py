@@ -15,6 +15,7 @@ from twin_web.tissue.catalogue import OF_RUN, OWN_CELLS, Known, begun_here, know
 from twin_web.tissue.checking import planned
 from twin_web.tissue.composing import compose
 from twin_web.tissue.details import details
+from twin_web.tissue.pacing import committed_in_time
 from twin_web.tissue.writing import files_of_run, save_scenario, with_own_files
 
 _NAMING = Lock()  # no two runs get one name
@@ -38,13 +39,14 @@ def write(site: Site, owner: str, base: Known, asked: Asked) -> Made:
         With all that keeps it from running; nothing is left behind then.
     """
     composed = compose(site, owner, base, asked)
-    planned(composed.source)
+    prepared = planned(composed.source)
+    paced = committed_in_time(composed.tree, prepared.world.scenario, prepared.plan.load)
     private = asked.upload is not None or _is_private(site, base)
     with _NAMING:
         name = free_name(site, asked.name or str(composed.tree["name"]))
         note_run(site, name, owner, asked.upload, private=private)  # first: nobody else is shown what follows
     try:
-        tree = with_own_files(site, name, composed.tree)
+        tree = with_own_files(site, name, paced)
         file = site.folder / f"{name}.yaml"
         about = [f"written by the page of twin serve, from {base.id}"]
         about += [f"edited: {', '.join(composed.edited)}"] if composed.edited else []

@@ -114,11 +114,14 @@ def _support(prepared: Ready) -> list[dict[str, Any]]:
     scenario, rows = prepared.world.scenario, []
     for home, model in prepared.world.models.items():
         types = prepared.world.names[home]["cell_type"]
+        known = {p.name: p for p in model.perturbations}
         for given in _given(scenario, prepared):
-            if given.perturbation in (p.name for p in model.perturbations):
+            if given.perturbation in known:
                 found = support(model, {given.perturbation: given.nanomolar}, types)
-                low = [t for t, score in found.items() if score < SUPPORTED]
-                rows.append({"what": given.what, "compartment": home, "types": found, "unsupported": low})
+                low = [t for t, score in found.items() if score <= SUPPORTED]
+                seen = [t for t in types if known[given.perturbation].cells.get(t)]
+                about = {"what": given.what, "compartment": home}
+                rows.append({**about, "types": found, "unsupported": low, "measured": seen})
     return rows
 
 

@@ -14,6 +14,7 @@ from twin.errors import RunError
 
 LONGEST = 4  # MB of one line that a worker tells; our choice, the faults of a large sweep have some kB
 LAST_LINES = 30  # of what it wrote to its errors
+CALM = 5  # niceness: the page, and the cell that somebody asks beside it, come first
 PATIENCE = 8.0  # s between asking a worker to stop and ending it
 LOST = "the run's process ended by itself ({why}): most likely for want of memory; go on with fewer cells, or try again"
 # A halted process gives no sign of life, and is alive: Dask must not give it up for lost.
@@ -52,6 +53,8 @@ class Child:
             process_group=0,
             env={**os.environ, **ENVIRONMENT},
         )
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, CALM)
         return cls(process)
 
     @property

@@ -14,7 +14,7 @@ from twin.units import same_unit
 from twin_web.runs.find import find_upload
 from twin_web.runs.own_cells import box_for, cells_of, compartment_of
 from twin_web.site import Site
-from twin_web.tissue.asked import LABEL, Asked, Future, Item
+from twin_web.tissue.asked import LABEL, MOST_HOURS, Asked, Future, Item
 from twin_web.tissue.catalogue import OWN_CELLS, Known, checked, counted, of_document
 from twin_web.tissue.medicine import to_add, with_substance
 from twin_web.tissue.models import whole_model
@@ -70,6 +70,9 @@ def compose(site: Site, owner: str, base: Known, asked: Asked) -> Composed:
     _serve(tree, site)
     source = of_document(tree, Path(LABEL), allow_outside=True)
     loaded = checked(source)
+    if loaded.scenario.duration > MOST_HOURS:
+        long = f"{loaded.scenario.duration:g} h are more than the {MOST_HOURS:g} h that the page begins"
+        raise _fault("duration", f"{long}: run it on the command line")
     _check_ends(tree, loaded.scenario.duration)
     n_trajectories = loaded.scenario.replicates * (1 + len(loaded.scenario.branches))
     for axis in loaded.scenario.sweep.values():

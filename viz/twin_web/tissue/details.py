@@ -17,14 +17,13 @@ from twin.scenario.overlay import Tree
 from twin.scenario.schema import Scenario, Substance
 from twin.scenario.timeline import Event
 from twin.units import same_unit
-from twin_web.tissue.asked import DOES, MOST_CELLS, MOST_REPLICATES
+from twin_web.tissue.asked import DOES, MOST_CELLS, MOST_HOURS, MOST_REPLICATES
 from twin_web.tissue.catalogue import Known, checked, counted
 from twin_web.tissue.checking import event_text
 from twin_web.tissue.medicine import felt, table_of_support, to_add, units_of
 from twin_web.tissue.models import whole_model
 from twin_web.tissue.pacing import kept_hours, paced
 
-MOST_HOURS = 24 * 100  # that the page begins; our choice
 DRUG_UNITS = ("mg", "mg/kg", "nmol")
 NO_GENES = "its cells have no genes: they are spheres with rules"
 

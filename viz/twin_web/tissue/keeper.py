@@ -238,18 +238,11 @@ class Keeper:
             await self._drop(child)
 
     async def _take_child(self) -> Child:
-        """Return a worker: the one that is ready, or a new one; and have the next one made ready."""
+        """Return a worker: the one that is ready, or a new one."""
         taken, self._spare = self._spare, None
-        child = None
-        if taken is not None:
-            child = await taken
-            if not child.is_alive:
-                await self._drop(child)
-                child = None
-        if child is None:
-            child = await self._new_child()
-        self.warm()
-        return child
+        if taken is not None and (child := await taken).is_alive:
+            return child
+        return await self._new_child()
 
     async def _new_child(self) -> Child:
         child = await Child.begin()
@@ -257,8 +250,10 @@ class Keeper:
         return child
 
     async def _drop(self, child: Child) -> None:
+        """End a worker; the next one gets ready now, when it takes no time from one that works."""
         await child.end()
         self._children.discard(child)
+        self.warm()
 
 
 def _is_ready(spare: "asyncio.Task[Child]") -> bool:

@@ -12,7 +12,9 @@ from twin.model.contract import Condition, Perturbation, WorldModel
 from twin.scenario.overlay import Tree
 from twin.scenario.schema import Scenario, Substance
 
-SUPPORTED = 0.5  # below it what is asked is called unsupported: as likely as not worse than saying that nothing changes
+# Above it what is asked is called supported: at it nothing is known (`twin.model.trials`), below it saying that nothing
+# changes is likelier to be right.
+SUPPORTED = 0.5
 SMALL_MOLECULE = "250 um^2/s"  # of a drug that no table knows; our choice, as small molecules in tissue
 FELT = ("cytokine", "drug")  # kinds of perturbations that come to a cell from its medium
 
@@ -134,7 +136,8 @@ def _table(named: _Named, perturbations: tuple[str, ...], types: tuple[str, ...]
         "perturbations": list(perturbations),
         "types": list(types),
         "values": [[row.get(t) for t in types] for row in rows],
-        "unsupported_below": SUPPORTED,
+        "measured": [[bool(known[name].cells.get(t)) for t in types] for name in perturbations],
+        "supported_above": SUPPORTED,
     }
 
 

@@ -1,5 +1,8 @@
-"""How often a run that is watched keeps its cells, so that it streams: this changes what is kept, and no trajectory."""
+"""How often a run that is watched keeps and commits its cells, so that it streams; no trajectory depends on it."""
 
+from math import ceil
+
+from twin.engine.estimate import Load, parts_of
 from twin.errors import InputError
 from twin.scenario.overlay import Tree
 from twin.scenario.schema import Scenario
@@ -7,6 +10,9 @@ from twin.scenario.timeline import whole_ticks
 
 MOST_KEPT, FEW_KEPT = 50, 25  # instants of all cells, of a small and of a large run; our choice
 MANY = 20_000  # cells of all trajectories together, from which on fewer instants are kept; our choice
+LEAST_COMMITS = 6  # of a run that takes no time at all; our choice
+EACH = 2.0  # s of computing between two commits, at least: one takes half a second, however few cells there are
+SLACK = 1e-9  # of a step, above the rounding of float64
 STEPS = (0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 3, 4, 6, 12, 24, 48, 96, 192, 384)  # h, that a clock shows well
 
 
@@ -25,6 +31,19 @@ def paced(tree: Tree, scenario: Scenario, n_cells: int) -> Tree:
     if scenario.execution.commit_every > step:
         execution["commit_every"] = _text(step)
     return {**tree, "observe": observe, "execution": execution}
+
+
+def committed_in_time(tree: Tree, scenario: Scenario, load: Load) -> Tree:
+    """Return a paced document that commits less often where a commit would take longer than what it commits.
+
+    load : what a trajectory of it holds and does.
+    """
+    step = scenario.observe.cells_every or scenario.observe.every
+    kept = ceil(scenario.duration / step - SLACK)
+    commits = max(LEAST_COMMITS, int(sum(parts_of(load).values()) / EACH))
+    every = max(1, ceil(kept / commits)) * step
+    execution = {**(tree.get("execution") or {}), "commit_every": _text(min(every, scenario.duration))}
+    return {**tree, "execution": execution} if every > scenario.execution.commit_every else tree
 
 
 def step_of(scenario: Scenario, n_cells: int) -> float:

@@ -115,6 +115,7 @@ class Standings:
             "seconds_run": None,
             "place": 0,
             "branching": None,
+            "processes": 0,
         }
         if live is None:
             return nothing

@@ -23,8 +23,6 @@ from twin.results import open_run
 from twin_web.tissue.past import Past
 from twin_web.tissue.seed import seed_run
 
-CALM = 5  # niceness: the page, and the cell that somebody asks beside it, come first
-
 Work = dict[str, Any]
 
 
@@ -124,7 +122,6 @@ def main() -> None:
     """Say that we are ready, do the work that we are given, and say how it ended."""
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints, and processes of ours
-    os.nice(CALM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the server's, which tells us
     teller = Teller(out)
     teller.tell("ready")

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from anndata import AnnData
-
 from twin_viz.camera import Float
 from twin_viz.coloring import CLIP, DEATH, DEATH_WORDS, PHASE, TYPE_LIMIT, column
 from twin_viz.export.html.encode import Codes, to_codes
@@ -78,7 +77,13 @@ def legend(about: dict[str, Any], seen: "pd.Series[int]") -> dict[str, Any]:
     entries = [{"name": word, "color": CATEGORIES[i]} for i, word in enumerate(first)]
     told: dict[str, Any] = {key: about[key] for key in ("name", "kind", "label")}
     told["tells"] = about["name"] == CELL_TYPE or int((seen > 0).sum()) > 1
-    return {**told, "bodies": about["name"] == DEATH, "names": first, "group": list(range(len(first))), "legend": entries}
+    return {
+        **told,
+        "bodies": about["name"] == DEATH,
+        "names": first,
+        "group": list(range(len(first))),
+        "legend": entries,
+    }
 
 
 def look() -> dict[str, Any]:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from anndata import AnnData
 from numpy.typing import NDArray
-
-from twin.errors import UnknownNameError
-from twin.results import Run
 from twin_viz.camera import Float
-from twin_viz.coloring import column
 from twin_viz.export.html.encode import Codes, packed, to_codes
 from twin_viz.export.html.fields import grid_record
 from twin_viz.source import assay_end
+
+from twin.errors import UnknownNameError
+from twin.results import Run
 from twin_web.viewer.columns import coded, numbers
 
 FAST = 1  # of zlib; our choice: the way is short, and the reader waits
@@ -65,7 +64,9 @@ def paint_piece(run: Run, time: float, replicate: int, compartment: str, name: s
         raise UnknownNameError("gene or program", name, [*programs, *known])
     found = run.counts_of(genes, time, replicate, compartment)
     made = numbers({"name": name}, found.log_rate[np.argsort(found.id, kind="stable")])
-    return piece({"n": len(found.id), **made.about, "alike": made.codes is None}, [made.codes] if made.codes is not None else [])
+    return piece(
+        {"n": len(found.id), **made.about, "alike": made.codes is None}, [made.codes] if made.codes is not None else []
+    )
 
 
 def volume_piece(run: Run, time: float, replicate: int, compartment: str) -> bytes:
@@ -74,7 +75,10 @@ def volume_piece(run: Run, time: float, replicate: int, compartment: str) -> byt
     now = data["concentration"].transpose("substance", "z", "y", "x").to_numpy()
     names = [str(name) for name in data["substance"].values]
     units = str(data["concentration"].attrs.get("units", "nM"))
-    ends = [{"name": n, "units": units, "least": float(v.min()), "most": float(v.max())} for n, v in zip(names, now, strict=True)]
+    ends = [
+        {"name": n, "units": units, "least": float(v.min()), "most": float(v.max())}
+        for n, v in zip(names, now, strict=True)
+    ]
     header = {"n": int(now[0].size), "substances": ends, "grid": grid_record(data), "decades": DECADES}
     return piece(header, [levels(one) for one in now])
 

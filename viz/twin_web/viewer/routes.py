@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
+from twin_viz.source import compartment_of
 
 from twin.errors import InputError
-from twin_viz.source import compartment_of
 from twin_web.runs.find import find_run
 from twin_web.site import OWNER, SITE
 from twin_web.viewer.document import document, viewer_script, viewer_style
@@ -75,7 +76,7 @@ async def volumes(request: web.Request) -> web.Response:
 async def paints(request: web.Request) -> web.Response:
     """Answer with a gene or program of the cells of one kept time."""
     name = request.query.get("name", "")[:LONGEST]
-    return await _piece(request, lambda *place: paint_piece(*place, name))
+    return await _piece(request, partial(paint_piece, name=name))
 
 
 @ROUTES.get("/api/runs/{run}/genes")

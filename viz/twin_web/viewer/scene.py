@@ -1,21 +1,21 @@
-"""What there is to see of a run now: its futures, their kept times, the first colours; no more cells than one time's."""
+"""What there is to see of a run now: its futures, their kept times, the first colours; cells of one time are read."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from twin_viz.camera import Float
+from twin_viz.export.html.content import colors_of, view_of
+from twin_viz.export.html.futures import MOST_FUTURES
+from twin_viz.source import box_of, compartment_of
 
 from twin.errors import InputError
 from twin.results import Run, Trajectory
 from twin.results.ensemble import spelt
 from twin.results.glance import Kept
-from twin_viz.camera import Float
-from twin_viz.export.html.content import colors_of, view_of
-from twin_viz.export.html.futures import MOST_FUTURES
-from twin_viz.source import box_of, compartment_of
 from twin_web.viewer.columns import coded, legend, look
 from twin_web.viewer.shelf import OpenRun, version_of
 
@@ -79,7 +79,11 @@ def _record(
     return {
         "run": name,
         "title": str(scenario.get("name", "twin")),
-        "about": {"run": name, "scenario": str(scenario.get("name", "")), "description": str(scenario.get("description", ""))},
+        "about": {
+            "run": name,
+            "scenario": str(scenario.get("name", "")),
+            "description": str(scenario.get("description", "")),
+        },
         "compartment": where,
         "compartments": list(run.compartments),
         "replicate": replicate,
@@ -147,7 +151,7 @@ def genes_of(opened: OpenRun, compartment: str) -> tuple[str, ...]:
 
 def _first(
     run: Run, compartment: str, replicate: int, kept: Sequence[Kept] | None, opened: OpenRun
-) -> tuple[Float, Float, list[Mapping[str, Any]]]:
+) -> tuple[Float, Float, list[dict[str, Any]]]:
     """Return the box of all cells and that of the compartment, (2, axis) µm, and the paints of categories, at first."""
     size = box_of(run, compartment)
     box: Float = np.array([[0.0, 0.0, 0.0], size or [1.0, 1.0, 1.0]])

@@ -56,6 +56,9 @@ class Shelf:
         self._runs: OrderedDict[Path, OpenRun] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._runs)
+
     def open(self, path: Path) -> OpenRun:
         """Return a run; opened anew where its record was replaced since, as by a new branch.
 

@@ -42,7 +42,8 @@ def sheet(title: str, record: Mapping[str, Any], pieces: Sequence[bytes]) -> Ite
     """
     looks, runs = style(), script(_read(f"{EMBEDDED}.js"))
     policy = (
-        f"default-src 'none'; script-src '{_hash(runs)}'; style-src '{_hash(looks)}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src '{_hash(runs)}'; style-src '{_hash(looks)}'; "
+        "base-uri 'none'; form-action 'none'"
     )
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy, quote=False)}">\n'

@@ -22,19 +22,15 @@ export function questionOf(query, standard) {
 }
 
 function startOf(query, standard) {
-  const read = query.get("context");
+  const told = (names) => Object.fromEntries(names.filter((name) => query.has(name)).map((name) => [name, query.get(name)]));
   if (query.has("run")) {
-    const known = ["trajectory", "compartment", "branch", "replicate"].filter((name) => query.has(name));
-    return {
-      source: "run", run: query.get("run"), time: number(query.get("time"), 0), cell: query.get("cell") ?? "",
-      ...Object.fromEntries(known.map((name) => [name, query.get(name)])),
-    };
+    const start = { source: "run", run: query.get("run"), time: number(query.get("time"), 0), cell: query.get("cell") ?? "", ...told(["branch", "compartment"]) };
+    if (query.has("replicate")) start.replicate = number(query.get("replicate"), 0);
+    if (query.has("point")) start.point = JSON.parse(query.get("point"));
+    return start;
   }
-  if (query.has("upload")) {
-    const cell = query.get("cell");
-    return { source: "upload", id: query.get("upload"), ...(read ? { context: read } : {}), ...(cell ? { cell } : {}) };
-  }
-  return { source: "model", context: read ?? standard.context };
+  if (query.has("upload")) return { source: "upload", id: query.get("upload"), ...told(["context", "cell", "type"]) };
+  return { source: "model", context: query.get("context") ?? standard.context };
 }
 
 function number(text, otherwise) {
@@ -47,7 +43,7 @@ export function queryOf({ start, rows, hours, cells, seed }) {
   const named = rows.filter(({ name }) => name);
   const added = named.filter(({ kind }) => kind !== "knockout").map(({ name, dose }) => (dose ? `${name}@${dose}` : name));
   const out = named.filter(({ kind }) => kind === "knockout").map(({ name }) => name);
-  return { context: start.context, add: together(added), out: together(out), hours, cells, seed };
+  return { context: start.context, type: start.type, add: together(added), out: together(out), hours, cells, seed };
 }
 
 /** What of a question goes to the server. */

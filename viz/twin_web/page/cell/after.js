@@ -101,8 +101,8 @@ export class After {
     this.position = position;
     const k = Math.min(this.frames.length - 1, Math.floor(position)), share = position - k;
     const next = Math.min(this.frames.length - 1, k + 1);
-    this.picture.paint(share > 0 ? between(this.lightOf(k), this.lightOf(next), share, this.buffer) : this.lightOf(k));
     this.picture.beat(share > 0 ? this.frames[next].beats : [], share);
+    this.picture.paint(share > 0 ? between(this.lightOf(k), this.lightOf(next), share, this.buffer) : this.lightOf(k));
     for (const far of [k - 2, k + 3]) if (this.frames[far]) this.frames[far].light = null; // 84 kB each: made again when needed
     const shown = Math.round(position);
     if (shown !== this.k) this.turn(shown);

@@ -15,14 +15,14 @@ export class Bands {
     this.panel = make(parent, "section", { class: "panel", id: "bands", "aria-labelledby": "bands-title" });
     const head = make(this.panel, "div", { class: "row head" });
     make(head, "h2", { id: "bands-title" }, t("cell.bands"));
-    const key = make(head, "span", { class: "key" });
+    const key = make(head, "span", { class: "arms" });
     for (const arm of ["treated", "untreated"]) {
       const one = make(key, "span", {});
       make(one, "i", { class: arm, "aria-hidden": "true" });
       make(one, "span", {}, t(`cell.${arm}`));
     }
     this.search = combobox(this.panel, { id: "band-search", label: t("cell.add-gene"), placeholder: t("cell.add-gene"), hasLabel: false, clears: true, find, onPick });
-    this.charts = make(this.panel, "div", { class: "charts", id: "charts" });
+    this.charts = make(this.panel, "div", { class: "band-grid", id: "charts" });
     this.empty = make(this.panel, "p", { class: "hint" }, t("cell.bands-none"));
     make(this.panel, "p", { class: "hint" }, t("cell.bands-note"));
     this.reset(null);
@@ -57,7 +57,7 @@ export class Bands {
     const genes = this.genes();
     this.empty.hidden = genes.length > 0;
     while (this.charts.children.length > genes.length) this.charts.lastChild.remove();
-    genes.forEach((gene, i) => this.show(gene, this.charts.children[i] ?? make(this.charts, "figure", { class: "chart" })));
+    genes.forEach((gene, i) => this.show(gene, this.charts.children[i] ?? make(this.charts, "figure", { class: "band-figure" })));
   }
 
   show(gene, figure) {

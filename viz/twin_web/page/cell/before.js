@@ -36,7 +36,13 @@ export class Before {
   use(map) {
     this.map = map;
     this.picture.use(map);
-    this.picture.paint(lightOfCounts(map, new Float32Array(map.n), this.most));
+    this.darken();
+  }
+
+  /** No cell is known: the territories alone. */
+  darken() {
+    this.counts = null;
+    if (this.map) this.picture.paint(lightOfCounts(this.map, new Float32Array(this.map.n), this.most));
   }
 
   /** Show a cell, as the server told it. */
@@ -79,8 +85,7 @@ export class Before {
   }
 
   outline(program) {
-    this.picture.program = program;
-    this.picture.decorate();
+    this.picture.outline(program);
   }
 
   find(text) {

@@ -1,5 +1,6 @@
 // The middle panel: which cell, what happens to it, for how long; what is known of that; and the button.
-import { clear, make } from "../lib/dom.js";
+import { ask } from "../lib/ask.js";
+import { make } from "../lib/dom.js";
 import { count, percent } from "../lib/numbers.js";
 import { address } from "../lib/place.js";
 import { t } from "../lib/words.js";
@@ -11,7 +12,7 @@ import { Support } from "./support.js";
 
 export class Choice {
   /**
-   * question is changed in place; onChange() follows; onContext(name), onStart(), onStop() ask for what they say.
+   * question is changed in place; onChange() follows; onContext() follows another cell; onStart(), onStop() ask for what they say.
    */
   constructor(parent, { catalogue, question, onChange, onContext, onStart, onStop }) {
     Object.assign(this, { catalogue, question, onChange, onContext });
@@ -45,7 +46,7 @@ export class Choice {
     if (context !== this.question.start.context) {
       this.question.start.context = context;
       this.context.set(context);
-      this.onContext(context);
+      this.onContext();
     }
     this.changed();
   }
@@ -61,6 +62,7 @@ export class Choice {
       make(line, "a", { href: address("cell") }, t("cell.from-model"));
     }
     if (start.source === "run") return;
+    if (start.source === "upload" && !start.cell) this.types(start);
     this.context = combobox(this.panel, {
       id: "context", label: t(start.source === "upload" ? "cell.read-as" : "cell.context"), placeholder: t("cell.own-type"),
       find: (text) => sieve(this.contexts(), text), onPick: (name) => this.pickContext(name),
@@ -68,9 +70,23 @@ export class Choice {
     this.context.set(start.context ?? "");
   }
 
+  /** Which of the types of a file; without a choice it is the commonest. */
+  async types(start) {
+    const box = make(this.panel, "div", { class: "field" });
+    make(box, "label", { for: "file-type" }, t("cell.file-type"));
+    const select = make(box, "select", { id: "file-type", change: () => {
+      start.type = select.value;
+      this.onContext();
+      this.changed();
+    } });
+    const { uploads } = await ask("/api/uploads").catch(() => ({ uploads: [] })); // what is wrong with it is told by the cells
+    for (const [name, n] of Object.entries(uploads.find(({ id }) => id === start.id)?.types ?? {})) select.add(new Option(`${name} (${count(n)})`, name, false, name === start.type));
+  }
+
   pickContext(name) {
     this.question.start.context = name;
-    this.onContext(name);
+    this.rows.limit();
+    this.onContext();
     this.changed();
   }
 
@@ -83,7 +99,7 @@ export class Choice {
   }
 
   noteOf({ share, treated }) {
-    const parts = [share ? percent(share) : "", treated ? t("cell.n-treated", { n: count(treated) }) : ""];
+    const parts = [share ? percent(share) : "", treated ? t(treated === 1 ? "cell.one-treated" : "cell.n-treated", { n: count(treated) }) : ""];
     return parts.filter(Boolean).join(" · ");
   }
 

@@ -16,7 +16,7 @@ export function combobox(parent, { id, label, placeholder = "", find, onPick, cl
     "aria-controls": `${id}-list`, "aria-autocomplete": "list",
   });
   const list = make(box, "div", { id: `${id}-list`, class: "combo-list", role: "listbox", "aria-label": title.textContent, hidden: true });
-  let shown = "", options = [], active = -1, asked = 0, timer = 0;
+  let shown = "", sought = "", options = [], active = -1, asked = 0, timer = 0;
 
   const isOpen = () => !list.hidden;
   const close = () => {
@@ -67,13 +67,15 @@ export function combobox(parent, { id, label, placeholder = "", find, onPick, cl
     input.setAttribute("aria-expanded", "true");
     active = -1;
   };
-  const open = async (text) => {
+  const open = async (text, takesFirst = false) => {
+    clearTimeout(timer);
     const mine = ++asked;
+    sought = text;
     const groups = await find(text);
-    if (mine === asked && document.activeElement === input) {
-      fill(groups);
-      if (text) go(0);
-    }
+    if (mine !== asked || document.activeElement !== input) return;
+    fill(groups);
+    if (text) go(0);
+    if (takesFirst && options.length) pick(options[0].item);
   };
   const later = (text) => {
     clearTimeout(timer);
@@ -93,8 +95,8 @@ export function combobox(parent, { id, label, placeholder = "", find, onPick, cl
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       if (!isOpen()) open(input.value === shown ? "" : input.value);
       else go(active + (event.key === "ArrowDown" ? 1 : -1));
-    } else if (event.key === "Enter" && isOpen() && active >= 0) pick(options[active].item);
-    else if (event.key === "Enter" && input.value && input.value !== shown) open(input.value);
+    } else if (event.key === "Enter" && isOpen() && active >= 0 && (sought === input.value || !sought)) pick(options[active].item);
+    else if (event.key === "Enter" && input.value && input.value !== shown) open(input.value, true); // typed faster than it is sought
     else if (event.key === "Escape" && isOpen()) {
       close();
       put(shown);

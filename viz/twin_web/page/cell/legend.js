@@ -37,7 +37,7 @@ export function programLegend(parent, map, counts, onPoint) {
     sums[map.program[g]] += counts[g];
     all += counts[g];
   }
-  const order = [...sums.keys()].sort((a, b) => sums[b] - sums[a]).slice(0, PROGRAMS + 2);
+  const order = [...sums.keys()].sort((a, b) => sums[b] - sums[a]).slice(0, PROGRAMS);
   const table = make(parent, "table", { class: "bars", id: "top-programs" });
   make(table, "caption", {}, t("cell.programs-now"));
   const top = make(make(table, "thead"), "tr");

@@ -24,26 +24,31 @@ export function outlinesOf(map, pitch) {
   return paths;
 }
 
-/** picture: a Picture that is laid out. */
-export function drawOverlay(context, picture) {
-  const { map, pitch, dense, outlines, over } = picture;
-  context.setTransform(1, 0, 0, 1, 0, 0);
-  context.clearRect(0, 0, over.width, over.height);
+/** Draw what stays as it is while the genes change: outlines and names. picture: a Picture that is laid out. */
+export function drawFrame(context, { map, pitch, dense, outlines }) {
   context.lineCap = "square";
   context.lineWidth = Math.max(1, Math.round(dense * 0.6));
   context.strokeStyle = "rgb(190 205 235 / .2)";
   for (const path of outlines) context.stroke(path);
+  context.scale(dense, dense);
+  drawNames(context, map, pitch / dense);
+}
+
+/** Draw what is pointed at, marked, or has just moved. */
+export function drawMarks(context, picture) {
+  const { map, pitch, dense, outlines, canvas } = picture;
   if (picture.program >= 0) {
     context.strokeStyle = "rgb(255 255 255 / .92)";
     context.lineWidth = Math.round(1.4 * dense);
     context.stroke(outlines[picture.program]);
   }
-  context.setTransform(dense, 0, 0, dense, 0, 0);
+  context.save();
+  context.scale(dense, dense);
   const scale = pitch / dense, place = (gene) => [(map.x[gene] + 0.5) * scale, (map.y[gene] + 0.5) * scale];
-  if (picture.hasNames) drawNames(context, picture, scale);
   for (const gene of picture.pulses) ring(context, place(gene), 3 + 9 * picture.pulse, `rgb(255 255 255 / ${0.85 * (1 - picture.pulse)})`);
-  picture.marked.forEach((gene) => tag(context, place(gene), map.genes[gene], over.width / dense));
+  for (const gene of picture.marked) tag(context, place(gene), map.genes[gene], canvas.width / dense);
   if (picture.hovered >= 0) ring(context, place(picture.hovered), Math.max(4, scale), "#fff");
+  context.restore();
 }
 
 function ring(context, [x, y], radius, colour) {
@@ -75,11 +80,11 @@ function tag(context, [x, y], name, width) {
  * Names of programs in their territories, largest first; one that would cover another is left out. A program that has no
  * name of its own is called by its first gene alone: there is little room.
  */
-function drawNames(context, { map, program }, scale) {
+function drawNames(context, map, scale) {
   context.font = FONT;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  const order = map.programs.map((_, i) => i).sort((a, b) => (b === program) - (a === program) || map.programs[b].known - map.programs[a].known || map.programs[b].n - map.programs[a].n);
+  const order = map.programs.map((_, i) => i).sort((a, b) => map.programs[b].known - map.programs[a].known || map.programs[b].n - map.programs[a].n);
   const taken = [];
   for (const i of order) {
     const { name, known, centre, box: [, , , bottom] } = map.programs[i];
@@ -97,7 +102,7 @@ function drawNames(context, { map, program }, scale) {
       context.lineJoin = "round";
       context.strokeStyle = "rgb(6 8 14 / .72)";
       context.strokeText(line, x, down);
-      context.fillStyle = i === program ? "#fff" : known ? "rgb(236 240 250 / .9)" : "rgb(200 210 228 / .72)";
+      context.fillStyle = known ? "rgb(236 240 250 / .9)" : "rgb(200 210 228 / .72)";
       context.fillText(line, x, down);
     });
   }

@@ -86,7 +86,7 @@ export class Path {
   }
 
   open(canvas) {
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true }); // by the processor: a few thousand dots
     context.setTransform(this.dense, 0, 0, this.dense, 0, 0);
     context.clearRect(0, 0, this.wide, HEIGHT);
     return context;

@@ -2,7 +2,7 @@
 import { make } from "../lib/dom.js";
 import { t } from "../lib/words.js";
 import { Painter } from "./painter.js";
-import { drawOverlay, outlinesOf } from "./overlay.js";
+import { drawFrame, drawMarks, outlinesOf } from "./overlay.js";
 
 const RIM = 14; // px of membrane around the map
 const LARGEST = 620; // px
@@ -16,12 +16,12 @@ export class Picture {
     this.holder = make(parent, "div", { class: "cell-holder" });
     this.disc = make(this.holder, "div", { class: "cell-disc" });
     this.canvas = make(this.disc, "canvas", { id, class: "cell-canvas", role: "img", tabindex: "0" });
-    this.over = make(this.disc, "canvas", { class: "cell-over", "aria-hidden": "true" });
     this.note = make(this.disc, "p", { class: "cell-note", hidden: true });
     this.line = make(parent, "p", { class: "readout", id: `${id}-readout` });
     this.canvas.setAttribute("aria-describedby", this.line.id);
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true }); // drawn by the processor: pixels come from there
+    this.frame = new OffscreenCanvas(1, 1); // outlines and names: drawn once, laid over every picture
     Object.assign(this, { readout, onPick, map: null, light: null, marked: [], pulses: [], pulse: 0, hovered: -1, program: -1 });
-    this.hasNames = true;
     this.watcher = new ResizeObserver(() => this.lay());
     this.watcher.observe(this.holder);
     this.listen();
@@ -47,37 +47,41 @@ export class Picture {
     this.painter = new Painter(this.map, pitch);
     this.outlines = outlinesOf(this.map, pitch);
     const size = this.painter.size;
-    for (const canvas of [this.canvas, this.over]) {
-      [canvas.width, canvas.height] = [size, size];
-      canvas.style.width = canvas.style.height = `${size / dense}px`;
-    }
+    for (const canvas of [this.canvas, this.frame]) [canvas.width, canvas.height] = [size, size];
+    this.canvas.style.width = this.canvas.style.height = `${size / dense}px`;
     this.disc.style.width = this.disc.style.height = `${size / dense + 2 * RIM}px`;
-    if (this.light) this.paint(this.light);
-    this.decorate();
+    drawFrame(this.frame.getContext("2d", { willReadFrequently: true }), this);
+    this.redraw();
   }
 
   /** Show the light of all genes. */
   paint(light) {
     this.light = light;
-    if (this.painter) this.painter.paint(this.canvas.getContext("2d", { alpha: true, willReadFrequently: true }), light);
+    this.redraw();
   }
 
-  /** Draw what stands over the genes: outlines, names, rings. */
-  decorate() {
-    if (this.painter) drawOverlay(this.over.getContext("2d"), this);
+  redraw() {
+    if (!this.painter || !this.light) return;
+    this.painter.paint(this.context, this.light);
+    this.context.drawImage(this.frame, 0, 0);
+    drawMarks(this.context, this);
+  }
+
+  /** Outline a program; −1: none. */
+  outline(program) {
+    this.program = program;
+    this.redraw();
   }
 
   /** Ring some genes, each with its name. */
   mark(genes) {
     this.marked = genes.filter((gene) => gene >= 0);
-    this.decorate();
+    this.redraw();
   }
 
-  /** Light rings that spread from genes; share: how far, 0 … 1. */
+  /** Rings that spread from genes in the next picture that is painted; share: how far, 0 … 1. */
   beat(genes, share) {
-    if (!genes.length && !this.pulses.length) return;
     Object.assign(this, { pulses: genes, pulse: share });
-    this.decorate();
   }
 
   /** Say in the picture what it waits for; nothing: "". */
@@ -120,7 +124,7 @@ export class Picture {
     this.program = gene >= 0 ? this.map.program[gene] : -1;
     if (gene < 0) this.line.removeAttribute("aria-live");
     this.tell();
-    this.decorate();
+    this.redraw();
   }
 
   pick(gene) {

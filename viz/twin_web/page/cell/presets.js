@@ -2,7 +2,7 @@
 
 const WISHES = [
   { id: "ifnb", text: "IFN-β 100 U/mL", add: [["IFNB1", "100 U/mL"]], out: [], among: ["CD14 Mono", "CD4 T", "CD4 Naive T"] },
-  { id: "lps", text: "LPS 100 ng/mL", add: [["LPS", "100 ng/mL"]], out: [] },
+  { id: "lps", text: "LPS", add: [["LPS", ""]], out: [] },
   { id: "panobinostat", text: "panobinostat 200 nM", add: [["panobinostat", "200 nM"]], out: [] },
   { id: "stat1", text: "STAT1 − + IFN-β", add: [["IFNB1", "100 U/mL"]], out: ["STAT1"], among: ["CD14 Mono"] },
 ];

@@ -7,6 +7,7 @@ import { combobox, sieve } from "./combobox.js";
 import { mark } from "./support.js";
 
 const FOUND = 20; // genes of one search
+const KINDS = ["cytokine", "drug", "knockout", "activation"];
 
 /** The rows. `rows` is changed in place; onChange() follows each change. */
 export class Rows {
@@ -16,15 +17,21 @@ export class Rows {
     make(this.box, "legend", {}, t("cell.done-to-it"));
     this.list = make(this.box, "div", { id: "rows", class: "rows-list" });
     this.adders = make(this.box, "div", { class: "row adders" });
-    for (const kind of ["cytokine", "drug", "knockout"]) {
-      if (kind !== "knockout" && !this.substances(kind).length) continue;
+    for (const kind of KINDS) {
       make(this.adders, "button", { type: "button", class: "chip", id: `add-${kind}`, click: () => this.add(kind) }, `+ ${t(`cell.${kind}`)}`);
     }
     this.fill();
   }
 
+  /** What can be added of a kind: cytokines and drugs, and genes that were switched on in this very context. */
   substances(kind) {
-    return this.catalogue.perturbations.filter((one) => one.kind === kind);
+    const context = this.context(), isSwitchedOn = (one) => one.kind === "gene" && one.modes[context] === "activation";
+    return this.catalogue.perturbations.filter((one) => (kind === "activation" ? isSwitchedOn(one) : one.kind === kind));
+  }
+
+  /** The context as which the cells are read. */
+  context() {
+    return this.question.start.context ?? this.question.read ?? this.catalogue.default.context;
   }
 
   known(name) {
@@ -35,7 +42,7 @@ export class Rows {
     this.takeDown();
     clear(this.list);
     for (const row of this.question.rows) {
-      if (row.kind === "substance") row.kind = this.known(row.name)?.kind === "drug" ? "drug" : "cytokine";
+      if (row.kind === "substance") row.kind = { drug: "drug", gene: "activation" }[this.known(row.name)?.kind] ?? "cytokine";
       this.show(row);
     }
     this.limit();
@@ -50,7 +57,10 @@ export class Rows {
 
   limit() {
     const isFull = this.question.rows.length >= this.catalogue.limits.choices;
-    for (const button of this.adders.children) button.disabled = isFull;
+    KINDS.forEach((kind, i) => {
+      this.adders.children[i].disabled = isFull;
+      this.adders.children[i].hidden = kind !== "knockout" && !this.substances(kind).length;
+    });
   }
 
   show(row) {
@@ -63,7 +73,7 @@ export class Rows {
       onPick: (name) => this.pick(row, name, dose),
     });
     who.set(row.name);
-    const dose = isGene ? null : this.dose(line, id, row);
+    const dose = isGene || row.kind === "activation" ? null : this.dose(line, id, row);
     make(line, "button", {
       type: "button", class: "icon", "aria-label": t("cell.take-away", { what: row.name || t(`cell.${row.kind}`) }), title: t("cell.take-away", { what: row.name || t(`cell.${row.kind}`) }),
       click: () => this.remove(row, box, who),
@@ -122,18 +132,17 @@ export class Rows {
 
   /** Substances: those that were measured in this very context first. */
   groups(kind) {
-    const { context } = this.question.start;
-    const here = [], elsewhere = [];
+    const context = this.context(), here = [], elsewhere = [];
     for (const one of this.substances(kind)) {
       const note = [one.dosed ? one.reference : "", one.times.length ? `${one.times.join(", ")} h` : ""].filter(Boolean).join(" · ");
-      (context && context in one.measured ? here : elsewhere).push({ value: one.name, text: one.name, note });
+      (context in one.measured ? here : elsewhere).push({ value: one.name, text: one.name, note });
     }
     const titled = [{ title: t("cell.measured-here", { context }), items: here }, { title: t("cell.measured-elsewhere"), items: elsewhere }];
     return titled.filter(({ items }) => items.length);
   }
 
   async genes(text) {
-    const search = new URLSearchParams({ context: this.question.start.context ?? this.catalogue.default.context, q: text, most: FOUND });
+    const search = new URLSearchParams({ context: this.context(), q: text, most: FOUND });
     const { genes, total } = await ask(`/api/cell/genes?${search}`);
     const ways = { "measured here": [], "measured elsewhere": [], clamp: [] };
     for (const { name, knockout } of genes) ways[knockout].push({ value: name, text: name });
@@ -147,10 +156,10 @@ export class Rows {
   tell(answer) {
     for (const { row, told } of this.made) {
       clear(told);
-      const choice = answer?.choices.find(({ name, kind }) => name === row.name && (kind === "gene" || kind === "knockout") === (row.kind === "knockout"));
+      const choice = answer?.choices.find(({ name, kind }) => name === row.name && (kind === "knock-out") === (row.kind === "knockout"));
       if (!row.name || !choice) continue;
       mark(told, choice.level);
-      make(told, "span", {}, choice.sentence);
+      if (choice.sentence !== answer.sentence) make(told, "span", {}, choice.sentence);
     }
   }
 

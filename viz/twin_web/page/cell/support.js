@@ -5,12 +5,11 @@ import { percent } from "../lib/numbers.js";
 import { t } from "../lib/words.js";
 
 const PAUSE = 160; // ms without a change until the server is asked
-export const SIGNS = { measured: "●", near: "◐", far: "○", none: "✕" }; // told apart without their colours
-const KNOWN = ["measured", "near", "far", "none"];
+const SIGNS = { measured: "●", near: "◐", rule: "◆", far: "○", none: "✕" }; // told apart without their colours
 
 /** A mark with its level in words. */
 export function mark(parent, level) {
-  if (!KNOWN.includes(level)) return null;
+  if (!(level in SIGNS)) return null;
   const made = make(parent, "span", { class: "mark", dataset: { level } });
   make(made, "span", { "aria-hidden": "true" }, SIGNS[level]);
   make(made, "span", {}, t(`cell.level.${level}`));
@@ -55,7 +54,7 @@ export class Support {
     const head = make(this.box, "div", { class: "row support-head" });
     make(head, "h3", {}, t("cell.support"));
     mark(head, answer.level);
-    if (KNOWN.includes(answer.level)) {
+    if (answer.support !== null && answer.level in SIGNS) {
       make(head, "b", { class: "number", id: "support-share" }, percent(answer.support));
       const bar = make(this.box, "div", { class: "bar", role: "img", "aria-label": `${t("cell.support")} ${percent(answer.support)}`, dataset: { level: answer.level } });
       make(bar, "i", { style: { width: `${100 * answer.support}%` } });

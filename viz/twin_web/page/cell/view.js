@@ -90,12 +90,16 @@ class CellView {
     const waits = ({ seconds }) => busy(seconds === undefined ? t("cell.loading") : t("cell.computing", { seconds: Math.round(seconds) }));
     busy(t("cell.drawing"));
     const told = await askUntilReady("/api/cell/before", { method: "POST", body: { start, seed, cells, follow: 0 }, signal, onWait: waits });
-    const of = new URLSearchParams({ context: told.context });
+    const { contexts } = this.catalogue;
+    const known = contexts.find(({ name }) => name === told.context) ?? contexts.find(({ panel }) => panel === told.panel); // a type of a file may be new
+    this.question.read = known.name;
+    const of = new URLSearchParams({ context: known.name });
     this.take(await askUntilReady(`/api/cell/map?${of}`, { signal, onWait: waits }));
     signal.throwIfAborted();
     this.told = told;
     this.before.show(told);
-    this.before.another.disabled = start.source === "run";
+    this.before.another.disabled = false;
+    this.before.another.hidden = Boolean(start.cell); // that one and no other
     this.clear({ note: t("cell.press"), isBusy: false });
     this.path.begin(told.place);
     this.fetchAtlas(of, signal);
@@ -116,6 +120,8 @@ class CellView {
     this.story.stop().catch(() => {}); // nobody looks at it any more: it ends by itself
     this.story.leave();
     this.keep({ job: undefined });
+    this.before.darken();
+    if (this.map) this.clear({ note: "", isBusy: false });
     state("loading");
     try {
       await this.fetchCell();
@@ -262,10 +268,7 @@ class CellView {
   }
 
   outline(program) {
-    for (const { picture } of [this.before, this.after]) {
-      picture.program = program;
-      picture.decorate();
-    }
+    for (const { picture } of [this.before, this.after]) picture.outline(program);
   }
 
   takeDown() {

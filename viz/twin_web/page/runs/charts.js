@@ -37,22 +37,27 @@ export function curves(parent, { hours, line, words }) {
 }
 
 /** Draw the change of every gene against how sure it is; those that differ most are named. */
-export function volcano(parent, { volcano: found, significant, tested, names }, size = { wide: 460, high: 330 }) {
+export function volcano(parent, { volcano: found, significant, tested, names }) {
   const canvas = make(parent, "canvas", {
     role: "img", class: "volcano", id: "volcano",
     "aria-label": t("runs.volcano-says", { significant, tested, first: names[0], second: names[1], genes: found.gene.slice(0, 5).join(", ") }),
   });
-  const draw = () => paint(canvas, found, significant, names, size);
-  draw();
+  const draw = () => paint(canvas, found, significant, names);
+  const watch = new ResizeObserver(draw); // it is drawn as wide as it stands, the first time, too
+  watch.observe(canvas);
   document.addEventListener("theme", draw);
-  return () => document.removeEventListener("theme", draw);
+  return () => {
+    watch.disconnect();
+    document.removeEventListener("theme", draw);
+  };
 }
 
-function paint(canvas, found, significant, names, { wide, high }) {
+function paint(canvas, found, significant, names) {
+  const [wide, high] = [canvas.clientWidth, canvas.clientHeight];
+  if (!wide || !high) return;
   const scale = window.devicePixelRatio || 1;
-  canvas.width = wide * scale;
-  canvas.height = high * scale;
-  canvas.style.setProperty("aspect-ratio", `${wide} / ${high}`);
+  canvas.width = Math.round(wide * scale);
+  canvas.height = Math.round(high * scale);
   const pen = canvas.getContext("2d");
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const [left, right, top, bottom] = [44, 12, 14, 40];
@@ -124,9 +129,9 @@ function spread(low, high) {
   return [low >= 0 && low - air < 0 ? 0 : low - air, high + air];
 }
 
-/** Return three or four round numbers between two. */
+/** Return some three to six round numbers between two. */
 function ticks(low, high) {
-  const rough = (high - low) / 3;
+  const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= rough);
   const found = [];

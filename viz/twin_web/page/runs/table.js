@@ -157,7 +157,7 @@ export function tableOf(parent, { chosen, write, changed, signal }) {
       box.disabled = take.disabled = look.disabled = !now.ok || now.cells === null;
       look.disabled = !now.ok;
       remove.disabled = !now.can_delete;
-      remove.title = now.can_delete ? "" : t(now.state === "running" ? "runs.not-running" : !now.inside ? "runs.not-inside" : "runs.not-yours");
+      remove.title = now.can_delete ? "" : t(`runs.not-${whyNot(now)}`);
     };
     return shown;
   }
@@ -212,6 +212,13 @@ export function tableOf(parent, { chosen, write, changed, signal }) {
 function futures(row) {
   const parts = [[row.branches, "branches"], [row.points, "points"], [row.replicates, "replicates"]].filter(([n]) => n > 1);
   return parts.map(([n, what]) => t(`runs.${what}`, { n: count(n) })).join(" × ") || t("runs.single");
+}
+
+/** Return why a run cannot be deleted here. */
+function whyNot(row) {
+  if (!row.inside) return "inside";
+  if (row.state === "foreign") return "run";
+  return ["running", "waiting", "preparing", "paused", "stopping"].includes(row.state) ? "running" : "yours";
 }
 
 function mark(marks, row) {

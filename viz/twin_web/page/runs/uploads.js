@@ -30,10 +30,10 @@ export function uploadsOf(parent, { signal }) {
   const stops = new Set();
   let most = Infinity; // MB of a file
 
-  input.addEventListener("change", () => { sendAll(input.files); input.value = ""; });
+  input.addEventListener("change", () => { sendAll([...input.files]); input.value = ""; });
   for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => { event.preventDefault(); zone.classList.add("over"); });
   for (const name of ["dragleave", "drop"]) zone.addEventListener(name, () => zone.classList.remove("over"));
-  zone.addEventListener("drop", (event) => { event.preventDefault(); sendAll(event.dataTransfer.files); });
+  zone.addEventListener("drop", (event) => { event.preventDefault(); sendAll([...event.dataTransfer.files]); });
   for (const name of ["dragover", "drop"]) document.addEventListener(name, stray, { signal });
 
   async function load() {

@@ -5,6 +5,7 @@ import { hours } from "../lib/numbers.js";
 import { t } from "../lib/words.js";
 import { entry as entryOf, itemsOf } from "./draft.js";
 import { itemEditor } from "./items.js";
+import { latest } from "./latest.js";
 
 const PAUSE = 250; // ms after a change until it is checked
 const GOING = ["running", "paused", "waiting", "preparing"];
@@ -15,7 +16,7 @@ const GOING = ["running", "paused", "waiting", "preparing"];
  */
 export function branching(parent, { at, onDone }) {
   const box = make(parent, "section", { class: "branching", id: "branching", hidden: true, "aria-labelledby": "branching-title" });
-  let wait = 0, asking = null, draft = null;
+  let checks = null;
 
   function open({ state, detail }) {
     clear(box);
@@ -24,14 +25,14 @@ export function branching(parent, { at, onDone }) {
     const trunk = state.branches[0];
     const kept = trunk.frames.filter((hour) => hour < state.hours);
     const now = state.committed ?? kept[kept.length - 1] ?? 0;
-    draft = { name: freeName(state), at: isGoing ? now : kept[Math.floor(kept.length / 2)] ?? 0, entries: [] };
+    const draft = { name: freeName(state), at: isGoing ? now : kept[Math.floor(kept.length / 2)] ?? 0, entries: [] };
     make(box, "h3", { id: "branching-title" }, t("tissue.branch"));
     make(box, "p", { class: "hint" }, isGoing ? t("tissue.branch.now", { hour: hours(now) }) : t("tissue.branch.late"));
     const fields = make(box, "div", { class: "fields" });
     const name = field(fields, "branch-name", t("tissue.future.name"));
     make(name, "input", {
       type: "text", id: "branch-name", value: draft.name, maxlength: 40, autocomplete: "off",
-      input: ({ target }) => { draft.name = target.value.trim(); later(); },
+      input: ({ target }) => { draft.name = target.value.trim(); changed(); },
     });
     const fork = field(fields, "branch-at", t("tissue.future.at"));
     const choice = make(fork, "select", { id: "branch-at" });
@@ -39,14 +40,14 @@ export function branching(parent, { at, onDone }) {
     for (const hour of choices) make(choice, "option", { value: hour }, isGoing && hour === now ? t("tissue.now", { hour: hours(hour) }) : hours(hour));
     choice.value = String(draft.at);
     const past = detail.timeline.map(entryOf);
-    const editor = itemEditor(box, { scenario: detail, actions: detail.branch_actions, onChange: later });
+    const editor = itemEditor(box, { scenario: detail, actions: detail.branch_actions, onChange: changed });
     const draw = () => editor.show({ entries: draft.entries, inherited: past, duration: state.hours, from: draft.at, now: state.hour ?? now });
     choice.addEventListener("change", () => {
       const moved = Number(choice.value) - draft.at;
       draft.at = Number(choice.value);
       for (const one of draft.entries) if (moved > 0 && one.at < draft.at) one.at = draft.at;
       draw();
-      later();
+      changed();
     });
     const fault = make(box, "div", { id: "branch-fault", role: "alert" });
     const row = make(box, "div", { class: "row starting" });
@@ -56,23 +57,19 @@ export function branching(parent, { at, onDone }) {
     box.scrollIntoView({ block: "nearest" });
     box.querySelector(".chip.add:not(:disabled)")?.focus();
 
-    function later() {
-      clearTimeout(wait);
-      wait = setTimeout(check, PAUSE);
-    }
-
     const body = (dry) => ({ name: draft.name, at: draft.at, timeline: itemsOf(draft.entries), dry });
 
-    async function check() {
-      asking?.abort();
-      asking = new AbortController();
-      const mine = asking;
-      try {
-        show(await ask(`${at}/branch`, { method: "POST", body: body(true), signal: mine.signal }));
-      } catch (error) {
-        if (!mine.signal.aborted) show({ faults: [{ where: "", item: null, sentence: error.message }] });
-      }
+    function changed() {
+      delete document.body.dataset.checked; // it is true of what is seen, or not there
+      start.disabled = true;
+      if (draft.entries.length > 0) checks.soon(); // else nothing is asked yet
+      else show({ faults: [] });
     }
+
+    checks = latest(async () => { // a run is asked one thing at a time
+      const told = await ask(`${at}/branch`, { method: "POST", body: body(true) }).catch(asFault);
+      if (!box.hidden) show(told);
+    }, PAUSE);
 
     function show({ faults }) {
       editor.tell({ faults, support: [] });
@@ -84,20 +81,20 @@ export function branching(parent, { at, onDone }) {
 
     async function begin() {
       start.disabled = true;
+      await checks.settled();
       try {
         const told = await ask(`${at}/branch`, { method: "POST", body: body(false) });
         say(t("tissue.branch.begun", { name: draft.name }));
         close();
         onDone(told);
       } catch (error) {
-        show({ faults: [{ where: "", item: null, sentence: error.message }] });
+        show(asFault(error));
       }
     }
   }
 
   function close() {
-    clearTimeout(wait);
-    asking?.abort();
+    checks?.end();
     box.hidden = true;
     clear(box);
     delete document.body.dataset.checked;
@@ -105,6 +102,8 @@ export function branching(parent, { at, onDone }) {
 
   return { open, take: close };
 }
+
+const asFault = ({ message }) => ({ faults: [{ where: "", item: null, sentence: message }] });
 
 function field(fields, id, text) {
   const box = make(fields, "div", { class: "field" });

@@ -48,7 +48,7 @@ export async function run(holder, name, query) {
   });
   const charts = readouts(right, { at, signal, onTime: (hour) => after.tell({ hour }) });
 
-  let news = "", wasPaused = false;
+  let news = "", isHeld = false;
 
   /** Show the state of now, whole. */
   function show(next) {
@@ -93,8 +93,8 @@ export async function run(holder, name, query) {
   }
 
   async function openBranch() {
-    wasPaused = state.can.includes("pause");
-    if (wasPaused) show(await ask(`${at}/pause`, { method: "POST" }));
+    isHeld = state.can.includes("pause");
+    if (isHeld) show(await ask(`${at}/pause`, { method: "POST" }));
     const told = await ask(`${at}/scenario`, { signal });
     const detail = { ...told, genes_at: `/api/scenarios/${encodeURIComponent(told.id)}/genes` };
     histories.hide(true); // the editor shows what is done so far
@@ -105,7 +105,7 @@ export async function run(holder, name, query) {
   async function closeBranch(next) {
     histories.hide(false);
     if (next) show(next);
-    else if (wasPaused && state.can.includes("resume")) show(await ask(`${at}/resume`, { method: "POST" }));
+    else if (isHeld && state.can.includes("resume")) show(await ask(`${at}/resume`, { method: "POST" }));
     steer.focus();
   }
 

@@ -8,6 +8,7 @@ import { bodyOf, draftOf, dropDraft, fresh, keepDraft } from "./draft.js";
 import { number } from "./form.js";
 import { futures } from "./futures.js";
 import { itemEditor } from "./items.js";
+import { latest } from "./latest.js";
 import { plan } from "./plan.js";
 
 const PAUSE = 250; // ms after a change until it is checked
@@ -36,12 +37,12 @@ export async function setup(holder, id, upload) {
   opening.remove();
   const draft = draftOf(scenario, upload);
   let shown = 0; // the future whose timeline is shown
-  let checkWait = 0, seedWait = 0, checking = null;
+  const checks = latest(check, PAUSE), seeds = latest(seed, SEED_PAUSE);
 
   make(middle, "p", { class: "about" }, scenario.description || scenario.name);
   const tabs = futures(middle, { draft, scenario, onChoose: (i) => { shown = i; draw(); }, onChange: changed });
   const editor = itemEditor(middle, { scenario, actions: scenario.actions, onChange: changed });
-  const settings = settingsOf(middle, { scenario, draft, onChange: (key) => { changed(); if (["cells", "seed"].includes(key)) soon(); draw(); } });
+  const settings = settingsOf(middle, { scenario, draft, onChange: (key) => { changed(); if (["cells", "seed"].includes(key)) seeds.soon(); draw(); } });
   const faults = make(middle, "div", { id: "faults", role: "alert" });
   const cost = make(middle, "p", { id: "cost", class: "cost number" });
   const row = make(middle, "div", { class: "row starting" });
@@ -57,20 +58,14 @@ export async function setup(holder, id, upload) {
 
   function changed() {
     keepDraft(scenario.id, upload, draft);
-    clearTimeout(checkWait);
-    checkWait = setTimeout(check, PAUSE);
+    delete document.body.dataset.checked; // it is true of what is seen, or not there
+    checks.soon();
   }
 
   async function check() {
-    checking?.abort();
-    checking = new AbortController();
-    const mine = checking;
-    try {
-      const told = await ask(`${at}/check`, { method: "POST", body: bodyOf(scenario, draft, upload), signal: mine.signal });
-      if (mine === checking && !signal.aborted) show(told);
-    } catch (error) {
-      if (!mine.signal.aborted) show({ faults: [{ where: "", item: null, branch: null, sentence: error.message }], plan: null });
-    }
+    const asFault = ({ message }) => ({ faults: [{ where: "", item: null, branch: null, sentence: message }], plan: null });
+    const told = await ask(`${at}/check`, { method: "POST", body: bodyOf(scenario, draft, upload), signal }).catch(asFault);
+    if (!signal.aborted) show(told);
   }
 
   function show({ faults: found, plan: planned }) {
@@ -114,12 +109,7 @@ export async function setup(holder, id, upload) {
     settings.draw();
     draw();
     changed();
-    seed();
-  }
-
-  function soon() {
-    clearTimeout(seedWait);
-    seedWait = setTimeout(seed, SEED_PAUSE);
+    seeds.soon(0);
   }
 
   /** Make the tissue at hour 0, and show it. */
@@ -138,14 +128,13 @@ export async function setup(holder, id, upload) {
 
   draw();
   state("ready");
-  check();
-  seed();
+  checks.soon(0);
+  seeds.soon(0);
   document.title = t("tissue.title.new", { name: scenario.name });
   return () => {
     end.abort();
-    checking?.abort();
-    clearTimeout(checkWait);
-    clearTimeout(seedWait);
+    checks.end();
+    seeds.end();
     delete document.body.dataset.checked;
     left.take();
   };

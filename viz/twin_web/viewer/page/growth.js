@@ -13,13 +13,13 @@ async function grow(fresh) {
   state.t = Math.max(0, at(hour));
   showTimes();
   showNotes();
-  showStanding();
   if (kept.map(({ id }) => id).join() !== ids) {
     if (state.picked) take(null);
     announce("futures");
   }
   if (hours.length !== before) announce("hours");
   await goTo(state.follows && !state.playing ? hours.length - 1 : state.t);
+  showStanding();
   await loadRest();
 }
 

@@ -1,7 +1,8 @@
 // One parallel projection for all panels: lengths are true everywhere.
 
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const CAPTION = 48, FOOT = 44, SIDE = 58; // px free above, below and beside what is shown; there stand lengths
+const CAPTION = 48, FOOT = 44; // px free above and below what is shown; there stand lengths
+const SIDE = document.body.classList.contains("compact") ? 16 : 58; // px free beside it
 
 const cornersOf = (ends) => [0, 1, 2, 3, 4, 5, 6, 7].map((i) => [0, 1, 2].map((a) => ends[(i >> a) & 1][a]));
 const frameBox = record.view.frame; // the compartment's own box: cells may stand out of it
