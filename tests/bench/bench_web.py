@@ -7,7 +7,6 @@ from the click to its first and last frame; tissues of 20,000 and 100,000 cells,
 
 import shutil
 import sys
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,17 +21,20 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.web.serving import SWITCHES, Server, served
 from tests.web.tissues import Writer
+from tests.web.viewing import load_seconds, playing, turning
+
+Rates = Iterator[tuple[str, float]]
 
 LOADS, WARM = 200, 30  # loads that count, and those before: what is imported and kept at first use is there then
 QUESTIONS = ("/", "/api/site", "/api/cell/catalogue", "/api/scenarios", "/api/runs")
 PAGE = Path(twin_web.__file__).parent / "page"
 ANIMATED, LOADED, HOURS = 20_000, 100_000, 6  # cells; kept times
-PLAYED = 8.0  # s that a tissue plays
+PLAYED = 4.0  # s that a tissue is turned, and plays
 PATIENCE = 300.0  # s
 
 
-def bench_load() -> dict[str, float]:
-    """Return what loads of the page cost: every file of it, and what it asks for first."""
+def bench_load() -> Rates:
+    """Yield what loads of the page cost: every file of it, and what it asks for first."""
     paths = [f"/page/{file.relative_to(PAGE)}" for file in sorted(PAGE.rglob("*")) if file.is_file()]
     with TemporaryDirectory() as folder:
         begun = perf_counter()
@@ -49,34 +51,29 @@ def bench_load() -> dict[str, float]:
             took = perf_counter() - begun
             after = _held(process)
     print(f"memory of the server: {before:.1f} MiB after {WARM} loads, {after:.1f} after {WARM + LOADS}", flush=True)
-    return {
-        "the page, from the command to its address: s": start,
-        f"the page, a load of {len(paths) + len(QUESTIONS)} answers: s": took / LOADS,
-        f"the page, memory of the server: MiB gained in {LOADS} loads": after - before,
-    }
+    yield "the page, from the command to its address: s", start
+    yield f"the page, a load of {len(paths) + len(QUESTIONS)} answers: s", took / LOADS
+    yield f"the page, memory of the server: MiB gained in {LOADS} loads", after - before
 
 
-def bench_cell() -> dict[str, float]:
-    """Return seconds of the cell view: until it is ready, from the click to the first frame, and to the last."""
-    rates = {}
+def bench_cell() -> Rates:
+    """Yield seconds of the cell view: until it is ready, from the click to the first frame, and to the last."""
     with TemporaryDirectory() as folder, served(Path(folder) / "runs") as server, _page() as page:
         begun = perf_counter()
         page.goto(f"{server.url}#/cell?hours=24&cells=100")
         page.wait_for_selector("body[data-view=cell][data-state=ready] #start:enabled")
-        rates["a cell, the view is ready at the first visit: s"] = perf_counter() - begun
+        yield "a cell, the view is ready at the first visit: s", perf_counter() - begun
         for visit in ("the first time", "again"):
             begun = perf_counter()
             page.click("#start")
             page.wait_for_selector("body[data-first-frame-ms]")
-            rates[f"a cell, click to first frame, {visit}: s"] = perf_counter() - begun
+            yield f"a cell, click to first frame, {visit}: s", perf_counter() - begun
             page.wait_for_selector("body[data-state=done]")
-            rates[f"a cell, 24 h of 100 replicates, {visit}: s"] = perf_counter() - begun
-    return rates
+            yield f"a cell, 24 h of 100 replicates, {visit}: s", perf_counter() - begun
 
 
-def bench_tissue_view() -> dict[str, float]:
-    """Return frames a second of a tissue that plays, and seconds until a large one is drawn."""
-    rates = {}
+def bench_tissue_view() -> Rates:
+    """Yield frames a second of a tissue that plays, and seconds until a large one is drawn."""
     with TemporaryDirectory() as folder:
         runs = Path(folder) / "runs"
         runs.mkdir()
@@ -85,47 +82,25 @@ def bench_tissue_view() -> dict[str, float]:
         with served(runs) as server, _page() as page:
             page.goto(f"{server.url}#/runs")  # the pass; and the server has imported what it needs
             for n in (ANIMATED, LOADED):
-                begun = perf_counter()
-                page.goto(f"{server.base}/tissue/viewer?{urllib.parse.urlencode({'run': f'n{n}', 'hour': 0})}")
-                page.wait_for_selector("body[data-state=still], body[data-state=moving]")
-                rates[f"a tissue of {n:,} cells, until it is drawn: s"] = perf_counter() - begun
-                page.wait_for_selector("body[data-state=still][data-loaded=all]")
-                page.select_option("#speed", "4")
-                page.locator("#scene").focus()
-                page.keyboard.press(" ")
-                page.wait_for_selector("body[data-frames-per-second]")
-                rates[f"a tissue of {n:,} cells, playing: frames/s"] = _played(page)
-            begun = perf_counter()
-            page.goto(f"{server.base}/#/tissue/n{LOADED}")
-            for name in ("before", "after"):
-                page.frame_locator(f"iframe#{name}").locator("body[data-state=still]").wait_for()
-            rates[f"the tissue view of {LOADED:,} cells, before and after: s"] = perf_counter() - begun
-    return rates
-
-
-def _played(page: Page) -> float:
-    """Return the frames a second that are drawn while a tissue plays, anew from the start whenever it ends."""
-    told = []
-    end = perf_counter() + PLAYED
-    while perf_counter() < end:
-        page.wait_for_timeout(500)
-        if page.locator("#play[aria-label=Play]").count():
-            page.keyboard.press(" ")
-        told.append(float(page.get_attribute("body", "data-frames-per-second") or "nan"))
-    return sorted(told)[len(told) // 2]
+                page.goto(f"{server.base}/tissue/viewer?run=n{n}&hour=0")
+                yield f"a tissue of {n:,} cells, until it is drawn: s", load_seconds(page)
+                yield f"a tissue of {n:,} cells, turned: frames/s", turning(page, PLAYED)
+                yield f"a tissue of {n:,} cells, playing and turned: frames/s", playing(page, PLAYED)
 
 
 @contextmanager
 def _page() -> Iterator[Page]:
     """Give a page of the system's Chromium, which draws in software."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert found is not None, "no chromium is installed: apt-get install chromium"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=SWITCHES)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(1000 * PATIENCE)
         yield page
         browser.close()
+
+
+def _chromium() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _load(opener: urllib.request.OpenerDirector, server: Server, paths: list[str], n: int) -> None:
@@ -156,11 +131,14 @@ MEASURES = {"load": bench_load, "cell": bench_cell, "tissue": bench_tissue_view}
 
 
 def bench_web() -> dict[str, float]:
-    """Return every number of the page."""
-    return {name: value for measure in MEASURES.values() for name, value in measure().items()}
+    """Return every number of the page; without a browser, of its server alone."""
+    if _chromium() is None:
+        print("no chromium is installed: of the page, only its server is measured", flush=True)
+        return dict(bench_load())
+    return {name: value for measure in MEASURES.values() for name, value in measure()}
 
 
 if __name__ == "__main__":
     for wanted in sys.argv[1:] or MEASURES:
-        for what, value in MEASURES[wanted]().items():
+        for what, value in MEASURES[wanted]():
             print(f"{what:<70}  {value:>10.3g}", flush=True)

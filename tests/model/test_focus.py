@@ -133,3 +133,10 @@ def test_a_part_is_another_model_to_a_run_and_the_same_part_the_same(two_tissues
     turned = two_tissues.focused(two_tissues.contexts[::-1], two_tissues.genes[::-1])
     assert (turned.contexts, turned.genes) == (two_tissues.contexts[::-1], two_tissues.genes[::-1])
     torch.testing.assert_close(turned.net.log_rate, two_tissues.net.log_rate.flip(0, 1))
+
+
+def test_panels_are_the_genes_that_each_context_measured(two_tissues: MaskedDiffusion) -> None:
+    panels = two_tissues.panels()
+    assert panels == tuple(two_tissues.focused([c]).genes for c in two_tissues.contexts)
+    assert panels == WorldModel.panels(two_tissues)
+    assert {len(p) for p in panels} == {120, 100}

@@ -1,6 +1,5 @@
 """Reading little of a run gives the same as reading all of it."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

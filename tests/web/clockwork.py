@@ -18,7 +18,7 @@ from tests.web.serving import Address
 async def begin(request: web.Request) -> web.Response:
     """Begin a job that ticks `n` times, every so many seconds, and is done."""
     n, every = int(request.query["n"]), float(request.query["every"])
-    name, journal = request.app[SITE].jobs.begin(request[OWNER], lambda: ticking.cancel())
+    name, journal = request.app[SITE].jobs.begin(request[OWNER], lambda: task.cancel())
 
     async def tick() -> None:
         for i in range(n):
@@ -26,7 +26,7 @@ async def begin(request: web.Request) -> web.Response:
             await asyncio.sleep(every)
         journal.tell("done", n=n)
 
-    ticking = asyncio.ensure_future(tick())
+    task = asyncio.ensure_future(tick())
     return web.json_response({"job": name})
 
 

@@ -131,7 +131,7 @@ class Visit:
         self.page.wait_for_selector(", ".join(f"body[data-state={state}]" for state in states))
 
     def until(self, condition: str, seconds: float = 30.0) -> None:
-        """Wait until a condition in JavaScript holds; `wait_for_function` would evaluate text, which the page forbids."""
+        """Wait until a condition in JavaScript holds; `wait_for_function` evaluates text, which the page forbids."""
         end = perf_counter() + seconds
         while not self.page.evaluate(condition):
             assert perf_counter() < end, f"not within {seconds:g} s: {condition}"

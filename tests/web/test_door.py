@@ -26,7 +26,7 @@ def asked(body: Coroutine[Any, Any, None]) -> None:
 def site(tmp_path: Path) -> Site:
     folder = tmp_path / "runs"
     folder.mkdir()
-    return Site(folder)
+    return Site(folder, model="none")
 
 
 def pass_of(client: Client) -> str:
@@ -98,7 +98,7 @@ def test_the_token_leaves_the_address_and_the_rest_of_it_stays(site: Site) -> No
 
 def test_two_servers_on_one_host_do_not_throw_each_other_out(site: Site, tmp_path: Path) -> None:
     async def body() -> None:
-        async with asking(site) as first, asking(Site(tmp_path)) as second:
+        async with asking(site) as first, asking(Site(tmp_path, model="none")) as second:
             first.session.cookie_jar.update_cookies(second.session.cookie_jar.filter_cookies(second.make_url("/")))
             names = {cookie.key for cookie in first.session.cookie_jar}
             assert names == {pass_of(first), pass_of(second), "twin_who"}
@@ -328,7 +328,7 @@ def test_the_page_is_told_what_it_begins_with(tmp_path: Path) -> None:
             ("run", "/data/my run", "my run"),
             ("scenario", "/data/patch.v2.yaml", "patch.v2"),
         ):
-            async with asking(Site(tmp_path, Opened(kind, path), upload_limit=3)) as client:  # type: ignore[arg-type]
+            async with asking(Site(tmp_path, Opened(kind, path), model="none", upload_limit=3)) as client:  # type: ignore[arg-type]
                 told = await (await client.get("/api/site")).json()
                 assert told["opened"] == {"kind": kind, "name": name, "path": path}
                 assert told["upload_limit_mb"] == 3

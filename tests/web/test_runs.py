@@ -49,7 +49,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def site(known: Path, tmp_path: Path) -> Site:
     """A server of a copy of them."""
-    return Site(Path(shutil.copytree(known, tmp_path / "runs")))
+    return Site(Path(shutil.copytree(known, tmp_path / "runs")), model="none")
 
 
 def served(site: Site, work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:

@@ -20,7 +20,7 @@ from tests.web.tissues import Writer
 from twin.results import open_run
 
 pytestmark = pytest.mark.browser
-SLOW = 120_000  # ms, for what a child does on a busy machine
+SLOW = 300_000  # ms, for what a child does on a busy machine
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import FrameLocator, Locator, Page
 
+from tests.web.sent_files import write
 from tests.web.serving import Server, Visit, served
 from tests.web.tissue_scenario import culture
 
@@ -111,11 +113,11 @@ def color_by(frame: FrameLocator, gene: str) -> None:
     frame.locator(f"body[data-color={gene}]").wait_for()
 
 
-def wait_for_hour(page: Page, wanted: float) -> None:
-    """Wait until a run has come so far."""
-    end = time.monotonic() + PATIENCE / 1000
-    while hour(page) < wanted:
-        assert time.monotonic() < end, f"it stands at {hour(page)} h"
+def wait_for_hour(page: Page, future: str, wanted: float) -> None:
+    """Wait until a future of a run has come so far."""
+    told, end = page.locator(f".history[data-branch={future}] [data-hour]"), time.monotonic() + PATIENCE / 1000
+    while float(told.get_attribute("data-hour") or 0) < wanted:
+        assert time.monotonic() < end, f"{future} stands at {told.inner_text()}"
         page.wait_for_timeout(200)
 
 
@@ -128,6 +130,7 @@ def curve(page: Page, name: str) -> list[float]:
     for folded in page.locator(".readout details:not([open]) summary").all():
         folded.click()
     table = page.locator(".readout table", has=page.get_by_role("columnheader", name=name, exact=True)).first
+    table.wait_for()
     place = table.locator("thead th").all_inner_texts().index(name)
     rows = table.locator("tbody tr")
     told = [row.locator("th, td").nth(place).inner_text() for row in rows.all()]
@@ -282,6 +285,26 @@ def test_a_clicked_cell_opens_in_the_cell_view(bench: Bench) -> None:
     assert told[2] in page.inner_text("#view")
 
 
+def test_own_cells_become_a_tissue(lab: Server, visit: Visits, tmp_path: Path) -> None:
+    page = visit(lab, "#/tissue").page
+    page.set_default_timeout(PATIENCE)
+    page.set_input_files("#tissue-upload", write(tmp_path / "mine.h5ad"))
+    page.wait_for_url(re.compile(r"#/tissue/new/own-cells\?upload="))
+    page.wait_for_selector(CHECKED)
+    viewer(page, "before")
+    page.wait_for_selector(".composition li")
+    rows = page.locator(".composition li").all_inner_texts()
+    assert {row.split("\n")[0] for row in rows} == {"CD14 Mono", "CD4 Naive T", "my own cells"}
+    assert page.inner_text("#before-cells") == "60 cells"
+    page.get_by_test_id("add-knock_out").click()
+    page.get_by_label("Gene", exact=True).fill("IFNAR")
+    page.wait_for_selector(".form datalist option[value=IFNAR1]", state="attached")
+    page.get_by_label("Gene", exact=True).fill("IFNAR1")
+    page.wait_for_selector(CHECKED)
+    assert lane(page, "IFNAR1 knock-out from 0").count() == 1
+
+
+@pytest.mark.slow
 def test_a_run_is_paused_branched_and_stopped_while_it_goes(bench: Bench) -> None:
     shown = bench()
     page = shown.page
@@ -310,12 +333,15 @@ def test_a_run_is_paused_branched_and_stopped_while_it_goes(bench: Bench) -> Non
     page.wait_for_selector(CHECKED)
     page.click("#start-branch")
     page.wait_for_selector(".history[data-branch=treated]")
-    assert page.locator(".history h3").all_inner_texts() == ["As planned", f"treated, from {fork:g}\xa0h"]
-    wait_for_hour(page, fork + 3)
+    assert page.locator(".history h3").all_inner_texts() == ["trunk (as planned)", f"treated, from {fork:g}\xa0h"]
+    for future in ("trunk", "treated"):
+        wait_for_hour(page, future, fork + 2.5)
     after = viewer(page, "after")
     after.locator("body[data-futures='2']").wait_for(timeout=PATIENCE)
     page.click("#stop")
     run_state(page, "stopped")
+    after.locator("#time").fill(f"{2 * (fork + 2):g}")  # cells are kept every half hour
+    after.locator(f"body[data-hour='{fork + 2:g}']").wait_for()
     assert page.locator("#resume").is_visible()
     color_by(after, "ISG15")
     picture = pixels(page, "after")
@@ -323,8 +349,8 @@ def test_a_run_is_paused_branched_and_stopped_while_it_goes(bench: Bench) -> Non
     assert min(drawn(left).mean(), drawn(right).mean()) > 0.05
     assert changed(left, right) > 40
     page.select_option("#readout-of", label="whole tissue")
-    planned, treated = curve(page, "As planned"), curve(page, "treated")
-    assert treated[-1] > 1.5 * planned[-1]
+    planned, treated = curve(page, "trunk (as planned)"), curve(page, "treated")
+    assert treated[-1] > 1.5 * max(planned)
 
 
 @pytest.mark.parametrize(("width", "language", "scheme"), [(1280, "zh-CN", "dark"), (800, "en-US", "light")])
@@ -350,3 +376,22 @@ def test_words_of_both_languages_are_the_same_keys(bench: Bench) -> None:
         " return [Object.keys(words.en), Object.keys(words.zh)]; }"
     )
     assert english == chinese
+
+
+@pytest.mark.slow
+def test_the_interferon_scenario_answers_with_pictures_and_numbers(lab: Server, visit: Visits) -> None:
+    shown = visit(lab, "#/tissue/new/ifnb_lymphoid_patch")
+    page = shown.page
+    page.set_default_timeout(PATIENCE)
+    page.wait_for_selector(CHECKED)
+    page.get_by_label("Cells", exact=True).fill("400")
+    page.get_by_label("Duration (h)").fill("6")
+    add_interferon(page, hour="0.5")
+    start(shown, "interferon")
+    run_state(page, "done")
+    color_by(viewer(page, "after"), "ISG15")
+    assert changed(pixels(page, "before"), pixels(page, "after")) > 60
+    page.select_option("#readout", label="interferon program, score")
+    page.select_option("#readout-of", label="whole tissue")
+    course = curve(page, "trunk (as planned)")
+    assert course[-1] > 1.5 * course[0]

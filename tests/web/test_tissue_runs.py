@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestServer
 from twin_web.runs.find import note_run
 from twin_web.site import Opened, Site
 from twin_web.tissue import keeper as keeping
-from twin_web.tissue.keeper import KEEPER, Keeper
+from twin_web.tissue.keeper import KEEPER
 from twin_web.tissue.past import Past
 
 from tests.web.asking import Client, asking
@@ -36,7 +36,7 @@ def site(tmp_path: Path) -> Site:
     """A server that was opened with a dish whose run takes some seconds."""
     folder = tmp_path / "runs"
     folder.mkdir()
-    return Site(folder, Opened("scenario", str(dish(tmp_path, hours=400))))
+    return Site(folder, Opened("scenario", str(dish(tmp_path, hours=400))), model="none")
 
 
 def served(site: Site, work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
@@ -51,9 +51,12 @@ def over(state: dict[str, Any]) -> bool:
     return state["state"] in ("done", "stopped", "failed")
 
 
-def keeper_of(client: Client) -> Keeper:
+def worker_of(client: Client) -> int:
+    """Return the process of the one run that goes on."""
     assert isinstance(client.server, TestServer)
-    return client.server.app[KEEPER]
+    (live,) = client.server.app[KEEPER].live.values()
+    assert live.child is not None
+    return live.child.pid
 
 
 async def begun(client: Client, **asked: object) -> str:
@@ -127,8 +130,7 @@ def test_a_halted_run_stands_still_and_goes_on(site: Site) -> None:
         begin = time.perf_counter()
         status, state = await post(client, f"/api/runs/{name}/pause")
         assert (status, state["state"]) == (200, "paused")
-        (child,) = [live.child for live in keeper_of(client).live.values()]
-        worker = psutil.Process(child._process.pid)
+        worker = psutil.Process(worker_of(client))
         while worker.status() != psutil.STATUS_STOPPED:
             await asyncio.sleep(0.01)
         assert time.perf_counter() - begin < 1
@@ -254,8 +256,7 @@ def test_a_worker_that_dies_is_told_and_its_run_goes_on(site: Site) -> None:
     async def work(client: Client) -> None:
         name = await begun(client)
         await until(client, name, lambda s: s["frames"] >= 2)
-        (child,) = [live.child for live in keeper_of(client).live.values()]
-        os.killpg(child._process.pid, signal.SIGKILL)
+        os.killpg(worker_of(client), signal.SIGKILL)
         while not over(state := (await get(client, f"/api/runs/{name}/state"))[1]):
             await asyncio.sleep(0.05)
         assert state["state"] == "failed"
@@ -338,13 +339,13 @@ from twin_web.site import Opened, Site
 from twin_web.tissue.keeper import KEEPER
 
 async def main():
-    async with asking(Site(Path(sys.argv[1]), Opened("scenario", sys.argv[2]))) as client:
+    async with asking(Site(Path(sys.argv[1]), Opened("scenario", sys.argv[2]), model="none")) as client:
         _, told = await post(client, "/api/runs", {"scenario": "opened"})
         await until(client, told["run"], lambda s: s["frames"] >= 2)
         if sys.argv[3]:
             await post(client, f"/api/runs/{told['run']}/pause")
         live = keeper_of(client).live[told["run"]]
-        print(json.dumps({"pid": live.child._process.pid}), flush=True)
+        print(json.dumps({"pid": live.child.pid}), flush=True)
         await asyncio.sleep(600)
 
 asyncio.run(main())

@@ -28,7 +28,7 @@ PATCH = "/api/scenarios/ifnb_lymphoid_patch"
 def site(tmp_path: Path) -> Site:
     folder = tmp_path / "runs"
     folder.mkdir()
-    return Site(folder, Opened("scenario", str(dish(tmp_path))))
+    return Site(folder, Opened("scenario", str(dish(tmp_path))), model="none")
 
 
 def served(site: Site, work: Callable[[Client], Coroutine[Any, Any, None]]) -> None:
@@ -272,7 +272,7 @@ def test_a_small_tissue_is_committed_less_often_than_it_is_kept(site: Site) -> N
     for name, hours in (("opened", "1.5 h"), ("ifnb_lymphoid_patch", "1 h")):
         composed = compose(site, "", known(site, "", name), read_asked({}))
         prepared = planned(composed.source)
-        tree = committed_in_time(composed.tree, prepared.world.scenario, prepared.plan.load)
+        tree = committed_in_time(composed.tree, prepared.loaded.scenario, prepared.plan.load)
         assert tree["observe"]["cells_every"] == "0.5 h"
         assert tree["execution"]["commit_every"] == hours
 

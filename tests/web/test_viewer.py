@@ -90,7 +90,7 @@ def check(header: Header, codes: list[NDArray[np.uint16]], cells: AnnData) -> No
 def test_every_kept_time_is_sent_as_the_run_keeps_it(folder: Path) -> None:
     async def look() -> None:
         run = open_run(folder / "known")
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             seen = await scene_of(client, "known")
             assert seen["hours"] == list(run.times())
             (future,) = seen["futures"]
@@ -105,7 +105,7 @@ def test_every_kept_time_is_sent_as_the_run_keeps_it(folder: Path) -> None:
 def test_any_gene_and_program_is_sent_as_pictures_colour_it(folder: Path, name: str) -> None:
     async def look() -> None:
         run = open_run(folder / "known")
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             seen = await scene_of(client, "known")
             for t in (0, 4, 8):
                 header, codes = await piece(client, seen, "paints", seen["futures"][0]["frames"][t], name=name)
@@ -122,7 +122,7 @@ def test_any_gene_and_program_is_sent_as_pictures_colour_it(folder: Path, name: 
 def test_concentrations_are_sent_to_a_thousandth_over_six_decades(folder: Path) -> None:
     async def look() -> None:
         run = open_run(folder / "known")
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             seen = await scene_of(client, "known")
             header, (codes,) = await piece(client, seen, "volumes", seen["futures"][0]["frames"][5])
             (told,) = header["substances"]
@@ -143,7 +143,7 @@ def test_levels_of_nothing_and_of_what_is_too_little_are_nothing() -> None:
 def test_futures_stand_side_by_side_and_share_the_pieces_of_their_past(folder: Path) -> None:
     async def look() -> None:
         run = open_run(folder / "branched")
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             seen = await scene_of(client, "branched", compartment="tissue")
             trunk, treated = seen["futures"]
             assert [f["name"] for f in seen["all"]] == ["trunk", "treated"]
@@ -166,7 +166,7 @@ def test_a_run_that_goes_on_is_told_anew_and_only_then(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "going", 50)
 
     async def look() -> None:
-        async with asking(Site(tmp_path)) as client:
+        async with asking(Site(tmp_path, model="none")) as client:
             empty = await client.get("/api/runs/going/scene")
             assert (await empty.json())["hours"] == []
             writer.write([0, 1])
@@ -192,7 +192,7 @@ def test_a_run_that_goes_on_is_told_anew_and_only_then(tmp_path: Path) -> None:
 
 def test_a_piece_of_another_file_is_not_kept_for_ever(folder: Path) -> None:
     async def look() -> None:
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             seen = await scene_of(client, "known")
             part = seen["futures"][0]["frames"][0]
             answer = await client.get(f"/api/runs/known/frames/{part['id']}/tissue/0", params={"v": "of another"})
@@ -215,7 +215,7 @@ def test_genes_are_found_by_how_they_begin_and_then_by_what_they_hold() -> None:
 
 def test_all_genes_of_the_run_are_searched(folder: Path) -> None:
     async def look() -> None:
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             found = await (await client.get("/api/runs/known/genes", params={"q": "gene19", "n": "99"})).json()
             assert found["of"] == len(GENES)
             assert set(found["genes"]) == {gene for gene in GENES if gene.startswith("GENE19")}
@@ -226,7 +226,7 @@ def test_all_genes_of_the_run_are_searched(folder: Path) -> None:
 
 def test_categories_keep_their_colours_whatever_comes_later(folder: Path) -> None:
     async def look() -> None:
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             types = (await scene_of(client, "known"))["paints"][0]
             assert types["names"] == sorted(TYPES)
             assert [entry["color"] for entry in types["legend"]] == list(CATEGORIES[: len(TYPES)])
@@ -260,7 +260,7 @@ def test_categories_keep_their_colours_whatever_comes_later(folder: Path) -> Non
 )
 def test_what_is_not_there_is_told_in_one_sentence(folder: Path, path: str, query: dict[str, str], told: str) -> None:
     async def look() -> None:
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             answer = await client.get(f"/api/runs/{path}", params=query)
             error = (await answer.json())["error"]
             assert 400 <= answer.status < 500
@@ -272,7 +272,7 @@ def test_what_is_not_there_is_told_in_one_sentence(folder: Path, path: str, quer
 
 def test_nobody_without_the_token_sees_a_cell(folder: Path) -> None:
     async def look() -> None:
-        async with asking(Site(folder), known=False) as client:
+        async with asking(Site(folder, model="none"), known=False) as client:
             for path in (
                 "/tissue/viewer?run=known",
                 "/tissue/viewer/viewer.js",
@@ -286,7 +286,7 @@ def test_nobody_without_the_token_sees_a_cell(folder: Path) -> None:
 
 def test_the_document_runs_its_own_files_alone_and_may_be_framed_by_the_page(folder: Path) -> None:
     async def look() -> None:
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             page = await client.get("/tissue/viewer", params={"run": "known"})
             text = await page.text()
             policy = page.headers["Content-Security-Policy"]
@@ -305,7 +305,7 @@ def test_the_document_runs_its_own_files_alone_and_may_be_framed_by_the_page(fol
 
 def test_the_run_that_was_opened_is_seen_wherever_it_lies(folder: Path, tmp_path: Path) -> None:
     async def look() -> None:
-        async with asking(Site(tmp_path, Opened("run", str(folder / "known")))) as client:
+        async with asking(Site(tmp_path, Opened("run", str(folder / "known")), model="none")) as client:
             assert (await scene_of(client, "known"))["hours"][-1] == 8
 
     asyncio.run(look())
@@ -337,7 +337,7 @@ def test_of_many_runs_and_questions_the_last_few_are_held(folder: Path, tmp_path
 
 def test_codes_of_nothing_are_none(folder: Path) -> None:
     async def look() -> None:
-        async with asking(Site(folder)) as client:
+        async with asking(Site(folder, model="none")) as client:
             seen = await scene_of(client, "branched", compartment="tissue")
             header, codes = await piece(client, seen, "frames", seen["futures"][0]["frames"][0])
             since = next(about for about in header["columns"] if about["name"] == "time_since_IFNB1")

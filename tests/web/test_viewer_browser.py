@@ -100,6 +100,16 @@ def changed(before: Pixels, after: Pixels, block: int = 6) -> int:
     return int((np.abs(blocks(before) - blocks(after)).sum(axis=2) > 40).sum())
 
 
+def panels(page: Page) -> tuple[Pixels, Pixels]:
+    """Return what is seen of two futures, beside or below each other, without what is written about them."""
+    pixels = picture(page)
+    where = "(caption) => [caption.offsetTop, caption.offsetLeft]"
+    (top, left), (below, aside) = (page.locator(".caption").nth(i).evaluate(where) for i in (0, 1))
+    height, width = (below - top) or pixels.shape[0], (aside - left) or pixels.shape[1]
+    inner = (slice(50, height - 50), slice(90, width - 90))
+    return pixels[top:, left:][inner], pixels[below:, aside:][inner]
+
+
 def choose_gene(page: Page | Frame, text: str) -> None:
     page.locator("#find").fill(text)
     page.wait_for_selector("#found [role=option]")
@@ -235,18 +245,19 @@ def test_a_future_that_is_branched_off_while_one_looks_stands_beside_the_other(v
     settle(page)
     assert page.locator(".caption").count() == 1
     writer.fork(2)
+    page.wait_for_selector("body[data-futures='2'][data-hour='2']")  # the newest that both have
     writer.write([3], future=1)
-    page.wait_for_selector("body[data-futures='2']")
-    pixels = picture(page)
+    page.wait_for_selector("body[data-hour='3']")
+    page.wait_for_selector(f".caption:nth-child(2):has-text('{N} cells')")
     names = [caption.split("\n")[0] for caption in page.locator(".caption").all_inner_texts()]
     assert names == ["trunk", "treated"]
-    left, right = pixels[60:-60, : pixels.shape[1] // 2], pixels[60:-60, -(pixels.shape[1] // 2) :]
+    trunk, treated = panels(page)
     blue = CATEGORIES[0]  # B cells: half of the treated were made such
-    assert near(right, blue).sum() > 1.5 * near(left, blue).sum() > 0
+    assert near(treated, blue).sum() > 1.5 * near(trunk, blue).sum() > 0
     page.locator("#time").fill("1")
-    past = picture(page)[60:-60]
-    left, right = past[:, : past.shape[1] // 2], past[:, -(past.shape[1] // 2) :]
-    assert changed(left[:, 90:-90], right[:, 90:-90]) < 8  # one past
+    page.wait_for_selector("body[data-hour='1']")
+    trunk, treated = panels(page)
+    assert changed(trunk, treated) < 8  # one past
 
 
 def test_before_and_after_differ_share_their_scale_and_turn_together(view: View) -> None:

@@ -19,6 +19,7 @@ Index = NDArray[np.intp]
 
 NEIGHBOURS = 15  # of a new cell among those of the atlas; as UMAP's own neighbourhoods
 FORMAT = 1
+ATTENDED = "attended"  # last word to a process that draws, whose input is held open by who waits for the charts
 
 
 @dataclass(frozen=True)

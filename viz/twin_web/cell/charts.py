@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from threading import Lock
 
-from twin_web.cell.chart import Chart, chart_name, load_chart
+from twin_web.cell.chart import ATTENDED, Chart, chart_name, load_chart
 
 SHIPPED = Path(str(files("twin_web").joinpath("cell", "shipped")))
 KEPT = 4  # charts in memory; our choice
@@ -61,6 +61,7 @@ class Charts:
             for key, drawing in list(self._drawings.items()):
                 code = drawing.process.poll()
                 if code is not None:
+                    _closed(drawing.process)
                     del self._drawings[key]
                     if code != 0:
                         self._failed[key] = _last_line(self._log(key))
@@ -77,15 +78,15 @@ class Charts:
         with self._guard:
             for drawing in self._drawings.values():
                 drawing.process.terminate()
-                drawing.process.wait()
+                _closed(drawing.process)
             self._drawings.clear()
 
     def _begin(self, name: str, context: str) -> "subprocess.Popen[bytes]":
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._log(name).open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "twin_web.cell.draw", self._word, context, str(self._folder)],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "twin_web.cell.draw", self._word, context, str(self._folder), ATTENDED],
+                stdin=subprocess.PIPE,  # which ends with this server, however that ends
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
@@ -104,6 +105,13 @@ class Charts:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return held[1]
+
+
+def _closed(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for a process that ends, and close the line to it."""
+    process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
 
 
 def _last_line(file: Path) -> str:

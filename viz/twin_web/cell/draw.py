@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,7 +22,7 @@ from twin.model.condition import Condition
 from twin.model.contract import WorldModel
 from twin.model.rollout import Culture, exposed, rollout
 from twin.registry import named_model
-from twin_web.cell.chart import Atlas, Chart, Map, chart_name, save_chart
+from twin_web.cell.chart import ATTENDED, Atlas, Chart, Map, chart_name, save_chart
 from twin_web.cell.layout import arranged, disc, territories
 from twin_web.cell.panels import COURSE, Panel, panels_of
 from twin_web.cell.programs import called, grouped, how_many, typical
@@ -192,13 +193,21 @@ def _called(model: WorldModel, name: str) -> str:
     return name if dose == "unknown" else f"{name} {dose}"
 
 
-def main(word: str, context: str, folder: Path) -> None:
-    """Draw the charts of the panel of a context of a model."""
-    os.nice(10)  # whoever looks at the page comes first
+def main(word: str, context: str, folder: Path, *, attended: bool = False) -> None:
+    """Draw the charts of the panel of a context of a model; attended : end when the input ends, with who began it."""
+    if attended:
+        Thread(target=_end_with_input, daemon=True).start()
+    os.nice(5)  # whoever looks at the page comes first
     model = named_model(word)
     panel = next(p for p in panels_of(model) if context in p.contexts)
     draw(model, panel, folder)
 
 
+def _end_with_input() -> None:
+    while os.read(0, 1):  # nothing, when the other end is closed or dies
+        pass
+    os._exit(1)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), attended=sys.argv[4:] == [ATTENDED])

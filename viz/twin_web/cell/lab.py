@@ -77,6 +77,8 @@ class Lab:
         self.why = ""
         self._begun = time.monotonic()
         self._ready: Ready | None = None
+        self._loading: Thread | None = None
+        self.is_closing = False
         self.cultures: Shelf[Culture] = Shelf(KEPT_CULTURES)
         self.uploads: Shelf[CountData] = Shelf(KEPT_UPLOADS)
         self.starts: Shelf[Start] = Shelf(KEPT_CULTURES)
@@ -85,11 +87,15 @@ class Lab:
 
     def open(self, then: Callable[[], None]) -> None:
         """Begin to load the model; `then` is called when it is there."""
-        Thread(target=self._load, args=(then,), name="model", daemon=True).start()
+        self._loading = Thread(target=self._load, args=(then,), name="model")
+        self._loading.start()
 
     def close(self) -> None:
-        """End what is going on; simulations have been told to stop."""
+        """End what is going on; simulations have been told to stop. A model that is being loaded is waited for."""
+        self.is_closing = True
         self.charts.end()
+        if self._loading is not None:
+            self._loading.join()  # torch takes it ill to be left in mid-work by an interpreter that ends
         for pool in (self.pool, self._spare):
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -122,7 +128,8 @@ class Lab:
             if self._wanted[owner] == mine:
                 task()
 
-        self._spare.submit(still_wanted)
+        if not self.is_closing:
+            self._spare.submit(still_wanted)
 
     def chart(self, panel: Panel) -> Chart | None:
         """Return the chart of a panel, as far as it is drawn."""
@@ -151,7 +158,8 @@ class Lab:
         _ = model.fingerprint  # hashed once, by which charts are found
         self._ready = Ready(model, panels, {c: panel for panel in panels for c in panel.contexts})
         self.state = "ready"
-        then()
+        if not self.is_closing:
+            then()
 
 
 LAB: web.AppKey[Lab] = web.AppKey("lab", Lab)

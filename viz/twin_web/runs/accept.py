@@ -22,7 +22,7 @@ from twin_web.runs.child import child, tell
 from twin_web.runs.matrix import counts_in, write_counts, write_rest
 from twin_web.runs.structure import check_structure
 
-MEMORY, TIME, FILES = 6 * 2**30, 300, 64  # bytes of address space, s of CPU, open files; our choice
+TIME, FILES = 300, 64  # s of CPU, open files; our choice
 ROOM = 2 * 2**30  # bytes of one array of the file; our choice, so that a few of them fit
 MOST_CELLS, MOST_GENES = 500_000, 200_000  # our choice
 MOST_TYPES = 300  # different words of a column that may name types; our choice
@@ -38,7 +38,7 @@ _BROKEN = (ArithmeticError, AttributeError, EOFError, LookupError, OSError, Runt
 def main(document: dict[str, Any]) -> None:
     """Take on the limits, then `accept`."""
     for what, most in (
-        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_AS, int(document["memory"])),
         (resource.RLIMIT_CPU, TIME),
         (resource.RLIMIT_NOFILE, FILES),
         (resource.RLIMIT_CORE, 0),
@@ -63,9 +63,8 @@ def accept(document: dict[str, Any]) -> None:
             check_structure(file, name, ROOM)
             tell("accepted", **_accepted(file, name, document))
     except MemoryError:
-        raise InputError(
-            f"{name} needs more than {MEMORY / 2**30:.0f} GB of memory to be read: take fewer cells"
-        ) from None
+        much = f"{document['memory'] / 2**30:.3g} GB"
+        raise InputError(f"{name} needs more than {much} of memory to be read: take fewer cells") from None
     except _BROKEN as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(

@@ -26,6 +26,7 @@ MOST_FILES = 12  # of one browser; our choice
 OWN_TIMES, ALL_TIMES = 4, 40  # times the limit of one file that one browser, and all of them, may keep; our choice
 LEFT = 1000 * MB  # bytes of the disk that uploads leave free; our choice
 LOOK_AGAIN = 64 * MB  # bytes after which the disk is looked at again; our choice
+MEMORY = 6 * 2**30  # bytes of address space of the check; our choice
 PATIENCE = 300.0  # s of silence of the check; our choice
 SHARE = 4  # times the limit of a file that its copy may have; our choice: it is packed less tightly
 DRAFT = ".draft"  # ending of what is being sent; hidden, and nobody's upload
@@ -133,6 +134,7 @@ async def accepted(site: Site, owner: str, sent: Sent, axis: Axis, turn: asyncio
         "out": str(draft),
         "genes": axis.genes,
         "contexts": axis.contexts,
+        "memory": MEMORY,
         "room": SHARE * site.upload_limit * MB,
     }
     try:

@@ -40,7 +40,7 @@ def write(site: Site, owner: str, base: Known, asked: Asked) -> Made:
     """
     composed = compose(site, owner, base, asked)
     prepared = planned(composed.source)
-    paced = committed_in_time(composed.tree, prepared.world.scenario, prepared.plan.load)
+    paced = committed_in_time(composed.tree, prepared.loaded.scenario, prepared.plan.load)
     private = asked.upload is not None or _is_private(site, base)
     with _NAMING:
         name = free_name(site, asked.name or str(composed.tree["name"]))

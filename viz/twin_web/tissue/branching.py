@@ -12,7 +12,6 @@ from twin.results import Run
 from twin.scenario.load import LoadedScenario
 from twin.scenario.overlay import Tree
 from twin.scenario.timeline import InjectCells, whole_ticks
-from twin_web.runs.find import find_run
 from twin_web.site import Site
 from twin_web.tissue.asked import LABEL, Future
 from twin_web.tissue.catalogue import Known, begun_here, named_files, of_document
@@ -37,7 +36,7 @@ class Grown:
     at: float
 
 
-def grow(site: Site, owner: str, base: Known, run: Run, name: str, future: Future) -> Grown:
+def grow(site: Site, base: Known, run: Run, name: str, future: Future) -> Grown:
     """Return the scenario of a run with a branch more, planned and tried on; nothing is written.
 
     Raises
@@ -47,16 +46,16 @@ def grow(site: Site, owner: str, base: Known, run: Run, name: str, future: Futur
     """
     if base.needs is not None:
         raise InputError(f"{run.path.name} cannot go on here: {base.needs}")
-    file = scenario_of(site, run.path.name, find_run(site, owner, run.path.name), base)
+    file = scenario_of(site, run.path.name, run.path, base)
     tick = float(run.attrs["tick"])
     at = f"{committed(run) * tick:.12g} h" if future.at is None else future.at
     tree = with_branch(base.source, name, future, at)
     prepared = planned(of_document(tree, file, allow_outside=False))
-    scenario = prepared.world.scenario
+    scenario = prepared.loaded.scenario
     fork = scenario.branches[name].at
     assert fork is not None
     _check_fork(run, whole_ticks(fork, tick, "at"), tick)
-    _check_types(prepared.plan.loaded, name, run)
+    _check_types(prepared.loaded, name, run)
     return Grown(tree, file, name, fork)
 
 
@@ -88,9 +87,11 @@ def scenario_of(site: Site, name: str, path: Path, base: Known) -> Path:
 
 
 async def branch(
-    site: Site, keeper: Keeper, standings: Standings, owner: str, base: Known, name: str, future: Future, *, dry: bool
+    site: Site, keeper: Keeper, standings: Standings, base: Known, path: Path, name: str, future: Future, *, dry: bool
 ) -> dict[str, Any]:
     """Give a run a branch: halted while it is checked, stopped at its last commit, and gone on with, both futures.
+
+    base : the scenario of the run. path : its store. dry : only check.
 
     Raises
     ------
@@ -99,8 +100,7 @@ async def branch(
     HTTPConflict
         If it cannot be branched now.
     """
-    run = base.id.removeprefix("run-")
-    path = find_run(site, owner, run)
+    run = path.name
     live = keeper.live.get(run)
     opened = await asyncio.to_thread(_opened, standings, path)
     if live is None and (await asyncio.to_thread(standings.told, run, path))["state"] == "running":
@@ -113,7 +113,7 @@ async def branch(
         if halted:
             keeper.pause(run)
     try:
-        grown = await asyncio.to_thread(grow, site, owner, base, opened, name, future)
+        grown = await asyncio.to_thread(grow, site, base, opened, name, future)
         if not dry:
             await asyncio.to_thread(write, grown, opened)
     except BaseException:

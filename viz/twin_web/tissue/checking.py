@@ -47,7 +47,7 @@ def planned(source: ScenarioSource) -> Ready:
 
 def plan_told(composed: Composed, prepared: Ready, workers: int) -> dict[str, Any]:
     """Return a plan as the page shows it. workers : processes that would share it."""
-    scenario, plan, futures = prepared.world.scenario, prepared.plan, prepared.futures
+    scenario, plan, futures = prepared.loaded.scenario, prepared.plan, prepared.futures
     return {
         "name": scenario.name,
         "cells": sum(plan.n_cells.values()),
@@ -111,7 +111,7 @@ class _Given:
 
 def _support(prepared: Ready) -> list[dict[str, Any]]:
     """Return how far what cells are given is supported by training data, by cell type."""
-    scenario, rows = prepared.world.scenario, []
+    scenario, rows = prepared.loaded.scenario, []
     for home, model in prepared.world.models.items():
         types = prepared.world.names[home]["cell_type"]
         known = {p.name: p for p in model.perturbations}

@@ -58,6 +58,11 @@ class Child:
         return cls(process)
 
     @property
+    def pid(self) -> int:
+        """Its process, which leads its group."""
+        return self._process.pid
+
+    @property
     def is_alive(self) -> bool:
         """Whether it has not ended."""
         return self._process.returncode is None

@@ -9,6 +9,7 @@ from twin import registry
 from twin.errors import Fault, InputError, ScenarioError
 from twin.process import Phase
 from twin.scenario.load import ScenarioSource
+from twin.scenario.layout import fill_boxes
 from twin.scenario.overlay import Tree
 from twin.units import same_unit
 from twin_web.runs.find import find_upload
@@ -157,6 +158,8 @@ def _own_cells(site: Site, owner: str, tree: Tree, asked: Asked, whole: bool) ->
         raise _fault("upload.compartment", f"no compartment is called {name!r}: {', '.join(homes)}")
     if whole:
         homes[name] = compartment_of(upload, str(upload.path), asked.cells)
+        for place, sentence in fill_boxes(tree, Path):  # cells that have places bring their box
+            raise _fault(".".join(map(str, place)), sentence)
         return
     own = homes[name].get("cells") or {}
     cells = cells_of(upload, str(upload.path), asked.cells, placed=False)

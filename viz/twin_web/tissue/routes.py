@@ -206,12 +206,12 @@ async def branch(request: web.Request) -> web.Response:
     """Give a run a branch: both futures go on."""
     given, site, owner = await body(request), request.app[SITE], request[OWNER]
     run, dry = request.match_info["run"], given.get("dry") is True
-    await asyncio.to_thread(_path, request)
+    path = await asyncio.to_thread(_path, request)
     known = await asyncio.to_thread(catalogue.known, site, owner, f"{catalogue.OF_RUN}{run}")
     keeper, standings = request.app[KEEPER], request.app[STANDINGS]
     try:
         name, future = read_future(given)
-        made = await branching.branch(site, keeper, standings, owner, known, name, future, dry=dry)
+        made = await branching.branch(site, keeper, standings, known, path, name, future, dry=dry)
     except TwinError as error:
         faults = [_of_branch(fault, given) for fault in faults_told(error, known.source.document)]
         return web.json_response({"faults": faults, "at": None}) if dry else _refused(faults)

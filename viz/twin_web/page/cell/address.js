@@ -1,19 +1,20 @@
 // What is asked, as the address holds it: a reload, a bookmark or another language finds it again.
 
-const together = (items) => items.map(encodeURIComponent).join(";");
-const apart = (text) => (text ? text.split(";").map(decodeURIComponent) : []);
+const plain = (text) => text.replace(/[%;@]/g, encodeURIComponent); // the signs that part names from doses
+const together = (items) => items.map((item) => item.filter(Boolean).map(plain).join("@")).join(";");
+const apart = (text) => (text ? text.split(";").map((item) => item.split("@").map(decodeURIComponent)) : []);
 
 /** A question: {start, rows: [{kind, name, dose}], hours, cells, seed}; what the address does not say is the server's choice. */
 export function questionOf(query, standard) {
   const start = startOf(query, standard);
   const isAsked = query.has("add") || query.has("out");
-  const added = isAsked ? apart(query.get("add")) : standard.perturbations.map(({ name, dose }) => (dose ? `${name}@${dose}` : name));
-  const out = isAsked ? apart(query.get("out")) : standard.knockouts;
+  const added = isAsked ? apart(query.get("add")) : standard.perturbations.map(({ name, dose }) => [name, dose ?? ""]);
+  const out = isAsked ? apart(query.get("out")) : standard.knockouts.map((name) => [name]);
   return {
     start,
     rows: [
-      ...added.map((text) => text.split("@")).map(([name, dose = ""]) => ({ kind: "substance", name, dose })),
-      ...out.map((name) => ({ kind: "knockout", name, dose: "" })),
+      ...added.map(([name, dose = ""]) => ({ kind: "substance", name, dose })),
+      ...out.map(([name]) => ({ kind: "knockout", name, dose: "" })),
     ],
     hours: number(query.get("hours"), standard.hours),
     cells: number(query.get("cells"), standard.cells),
@@ -41,8 +42,8 @@ function number(text, otherwise) {
 /** What of a question goes into the address. */
 export function queryOf({ start, rows, hours, cells, seed }) {
   const named = rows.filter(({ name }) => name);
-  const added = named.filter(({ kind }) => kind !== "knockout").map(({ name, dose }) => (dose ? `${name}@${dose}` : name));
-  const out = named.filter(({ kind }) => kind === "knockout").map(({ name }) => name);
+  const added = named.filter(({ kind }) => kind !== "knockout").map(({ name, dose }) => [name, dose]);
+  const out = named.filter(({ kind }) => kind === "knockout").map(({ name }) => [name]);
   return { context: start.context, type: start.type, add: together(added), out: together(out), hours, cells, seed };
 }
 

@@ -3,7 +3,7 @@ import { NIGHT, STEPS, FURTHEST, changeRamp, glowRamps } from "./colours.js";
 
 const GLOW = glowRamps(), CHANGE = changeRamp();
 const EDGE = 0.53, SOFT = 0.2; // radius of a dot and the width of its rim, in pitches; our choice
-const HAZE = 0.8, SPREAD = 2; // of the light around dots: its strength, and its reach in places; our choice
+const HAZE = 0.8, SPREAD = 2; // of the light between dots: its strength, and its reach in places; our choice
 
 /** Light of all genes: brightness is the logarithm of the count, the hue is the program's. */
 export function lightOfCounts(map, counts, most) {
@@ -38,8 +38,7 @@ function shone(map, ramp, stepOf, darkOf) {
     const soft = blurred(blurred(plane, side), side);
     for (let g = 0; g < map.n; g++) {
       const lift = HAZE * soft[map.y[g] * side + map.x[g]];
-      light[6 * g + c] = Math.min(255, light[6 * g + c] + lift);
-      light[6 * g + 3 + c] = Math.min(255, NIGHT[c] + lift);
+      light[6 * g + 3 + c] = Math.min(255, NIGHT[c] + lift); // a dot itself shows its own count alone
     }
   });
   return light;

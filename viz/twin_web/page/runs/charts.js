@@ -5,6 +5,7 @@ import { t } from "../lib/words.js";
 
 const [WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM] = [260, 132, 44, 8, 8, 22]; // px
 const NAMED = 10; // genes of a volcano
+const POINTS = 60; // of the surest, which no name covers
 const FLOOR = 1e-300; // p below it are drawn there
 
 /** Draw two curves over time: the first solid, the second dashed. hours, mean, margin: of each side. */
@@ -98,14 +99,14 @@ function paint(canvas, found, significant, names) {
   label(pen, found, sure, Math.min(NAMED, significant), x, y, wide - right);
 }
 
-/** Write names beside their points where no other name stands. */
+/** Write names beside their points where neither another name nor one of the surest points stands. */
 function label(pen, found, sure, n, x, y, end) {
-  const taken = [];
+  const taken = found.gene.slice(0, POINTS).map((_, i) => ({ x: x(found.log2fc[i]) - 3, y: y(sure[i]) + 4, wide: 6 }));
   for (let i = 0; i < n; i += 1) {
     const wide = pen.measureText(found.gene[i]).width;
     const after = x(found.log2fc[i]) + 6 + wide < end;
     const box = { x: after ? x(found.log2fc[i]) + 6 : x(found.log2fc[i]) - 6 - wide, y: y(sure[i]) + 4, wide };
-    if (taken.some((other) => Math.abs(other.y - box.y) < 12 && other.x < box.x + wide && box.x < other.x + other.wide)) continue;
+    if (taken.some((other) => Math.abs(other.y - box.y) < 10 && other.x < box.x + wide && box.x < other.x + other.wide)) continue;
     taken.push(box);
     pen.textAlign = "left";
     pen.fillText(found.gene[i], box.x, box.y);

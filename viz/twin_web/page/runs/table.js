@@ -142,7 +142,7 @@ export function tableOf(parent, { chosen, write, changed, signal }) {
       if (now.ok) name.setAttribute("href", address("tissue", [now.name]));
       else name.removeAttribute("href");
       put(about, now.ok ? [now.title !== now.name ? now.title : "", now.description].filter(Boolean).join(" · ") : now.error);
-      about.classList.toggle("fault", !now.ok && now.state !== "waiting");
+      about.classList.toggle("fault", now.state === "failed" && !now.ok);
       mark(marks, now);
       put(word, t(`runs.state-${now.state}`) + (now.state === "running" || now.state === "paused" ? ` ${percent(now.progress)}` : ""));
       word.dataset.state = now.state;
@@ -181,7 +181,7 @@ export function tableOf(parent, { chosen, write, changed, signal }) {
   }
 
   async function removed(row) {
-    const words = t("runs.really-run", { run: row.name, size: bytes(row.size) });
+    const words = t(row.made ? "runs.really-run" : "runs.really-store", { run: row.name, size: bytes(row.size) });
     if (!await really(t("runs.delete-run"), words, t("runs.delete"))) return;
     try {
       await ask(`/api/runs/${encodeURIComponent(row.name)}`, { method: "DELETE" });
@@ -211,7 +211,7 @@ export function tableOf(parent, { chosen, write, changed, signal }) {
 
 function futures(row) {
   const parts = [[row.branches, "branches"], [row.points, "points"], [row.replicates, "replicates"]].filter(([n]) => n > 1);
-  return parts.map(([n, what]) => t(`runs.${what}`, { n: count(n) })).join(" × ") || t("runs.single");
+  return parts.map(([n, what]) => t(`runs.${what}`, { n: count(n) })).join("\n× ") || t("runs.single");
 }
 
 /** Return why a run cannot be deleted here. */

@@ -19,6 +19,7 @@ export function course(parent) {
       const now = state.branches.find(({ name }) => name === branch);
       const hour = Math.max(now.hour, now.fork);
       told.textContent = [hours(hour), ...(Number.isFinite(now.cells) ? [cellsOf(now.cells)] : [])].join(" · ");
+      told.dataset.hour = hour;
       line.draw({ entries: [], inherited: entries, duration: state.hours, tick: state.tick, now: hour });
     }
   }

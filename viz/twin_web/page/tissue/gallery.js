@@ -17,9 +17,9 @@ export async function gallery(holder) {
   const [{ scenarios, chosen }, { uploads }] = await Promise.all([
     ask("/api/scenarios", { signal: end.signal }), ask("/api/uploads", { signal: end.signal }),
   ]);
-  const first = scenarios.filter(({ id }) => id === chosen);
-  for (const scenario of [...first, ...scenarios.filter(({ id }) => id !== chosen)]) card(list, scenario);
+  for (const scenario of scenarios.filter(({ id }) => id === chosen)) card(list, scenario);
   ownCells(list, uploads, end.signal);
+  for (const scenario of scenarios.filter(({ id }) => id !== chosen)) card(list, scenario);
   state("ready");
   return () => end.abort();
 }

@@ -13,21 +13,25 @@ const WHOLE = ""; // the tissue as a whole
 /**
  * The charts below the viewer. at: address of the run; onTime(hour): a time was clicked.
  *
- * Returns refresh(futures), move(hour), choose(readout), dye(colors).
+ * Returns refresh(futures), move(hour), choose(readout), dye({colors, late}): of the cell types, and from which hour on it is
+ * extrapolated.
  */
 export function readouts(parent, { at, signal, onTime }) {
   const box = make(parent, "section", { class: "readouts", id: "readouts", "aria-labelledby": "readouts-title" });
   const head = make(box, "div", { class: "row" });
   make(head, "h3", { id: "readouts-title" }, t("tissue.readouts"));
-  const what = choice("readout", t("tissue.readout"));
-  const whom = choice("readout-of", t("tissue.readout.of"));
+  const what = choice("readout", t("tissue.readout"), draw);
+  const whom = choice("readout-of", t("tissue.readout.of"), () => {
+    whom.dataset.chosen = "yes"; // it stays, whatever else is shown
+    draw();
+  });
   const charts = make(box, "div", { class: "charts" });
-  let lines = [], times = [], names = [], hour = 0, colors = new Map();
+  let lines = [], times = [], names = [], hour = 0, colors = new Map(), late = null;
   let moves = [], looked = 0, wait = 0;
 
-  function choice(id, label) {
+  function choice(id, label, change) {
     make(head, "label", { for: id, class: "unseen" }, label);
-    return make(head, "select", { id, change: draw });
+    return make(head, "select", { id, change });
   }
 
   /** Look for what is new, not too often. */
@@ -71,7 +75,6 @@ export function readouts(parent, { at, signal, onTime }) {
     whom.value = chosen !== null && options.has(chosen) ? chosen : usual ?? "";
     whom.hidden = options.size < 2;
   }
-  whom.addEventListener("change", () => { whom.dataset.chosen = "yes"; });
 
   function draw() {
     const mine = lines.filter(({ name }) => name === what.value);
@@ -89,7 +92,7 @@ export function readouts(parent, { at, signal, onTime }) {
   }
 
   function plot(title, units, series, span) {
-    moves.push(chart(charts, { title, units, series, span, now: hour, onTime }));
+    moves.push(chart(charts, { title, units, series, span, now: hour, late, onTime }));
   }
 
   const byType = (mine, future) => mine.filter(({ cell_type: type }) => type !== null).map(({ cell_type: type, by_branch: by }, i) => ({
@@ -112,7 +115,7 @@ export function readouts(parent, { at, signal, onTime }) {
       draw();
     },
     dye: (known) => {
-      colors = known;
+      ({ colors, late } = known);
       if (lines.length) draw();
     },
   };

@@ -20,7 +20,10 @@ export async function run(holder, name, query) {
   const at = `/api/runs/${encodeURIComponent(name)}`;
   let state = await ask(`${at}/state`, { signal });
   const root = make(holder, "div", { class: "three tissue" });
-  const left = before(root, { camera: (camera) => after.tell({ camera }) });
+  const left = before(root, {
+    camera: (camera) => after.tell({ camera }),
+    ready: () => color && left.view.tell({ color }),
+  });
   left.wait(t("tissue.before.waiting"));
 
   const middle = make(root, "section", { class: "panel happens", "aria-labelledby": "happens-title" });
@@ -42,13 +45,17 @@ export async function run(holder, name, query) {
       picked: (cell) => picked.show(cell),
       opened: (cell) => go("cell", [], picked.query(cell)),
       hour: (hour) => charts.move(hour),
-      color: (color) => charts.choose(color),
+      color: (chosen) => {
+        color = chosen;
+        left.view.tell({ color }); // before and after are seen in the same colours
+        charts.choose(color);
+      },
       fault: (sentence) => say(sentence),
     },
   });
   const charts = readouts(right, { at, signal, onTime: (hour) => after.tell({ hour }) });
 
-  let news = "", isHeld = false;
+  let news = "", isHeld = false, color = query.get("color");
 
   /** Show the state of now, whole. */
   function show(next) {
@@ -81,7 +88,8 @@ export async function run(holder, name, query) {
       const colors = colorsOf(scene);
       const types = state.types ?? [];
       left.count({ cells: types.reduce((sum, { n }) => sum + n, 0), types, colors });
-      charts.dye(colors);
+      const measured = scene.futures.map((future) => future.measured).filter((hour) => hour !== null);
+      charts.dye({ colors, late: measured.length ? Math.min(...measured) : null });
     } catch (error) {
       begun = false;
       refuse(error);

@@ -9,7 +9,7 @@ export const words = {
     "tissue.lasts.min": "{n} min",
     "tissue.lasts.h": "{n} h",
     "tissue.type": "Cell type",
-    "tissue.trunk": "As planned",
+    "tissue.trunk": "trunk (as planned)",
     "tissue.cancel": "Cancel",
 
     "tissue.choose": "Choose a tissue",
@@ -196,7 +196,7 @@ export const words = {
     "tissue.lasts.min": "{n} 分钟",
     "tissue.lasts.h": "{n} 小时",
     "tissue.type": "细胞类型",
-    "tissue.trunk": "原方案",
+    "tissue.trunk": "trunk（原方案）",
     "tissue.cancel": "取消",
 
     "tissue.choose": "选择一个组织",

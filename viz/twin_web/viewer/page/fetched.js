@@ -86,7 +86,8 @@ const at = (hour) => { // the nearest time
   return away.indexOf(Math.min(...away));
 };
 const isAsked = address.get("hour") !== null && address.get("hour") !== "newest";
-Object.assign(record, { radius: 0, bodies: false, start: isAsked ? at(Number(address.get("hour"))) : undefined });
+Object.assign(record, { radius: 0, bodies: false, follows: !isAsked });
+record.start = isAsked ? at(Number(address.get("hour"))) : newest();
 record.paints.forEach((paint) => Object.assign(paint, unknownRange()));
 record.substances = record.substances.map((name) => ({ name, units: "nM", least: Infinity, most: 0 }));
 record.first = address.get("color") && address.get("color") !== "cell_type" ? paintOf(address.get("color")) : record.types;

@@ -18,7 +18,7 @@ async function grow(fresh) {
     announce("futures");
   }
   if (hours.length !== before) announce("hours");
-  await goTo(state.follows && !state.playing ? hours.length - 1 : state.t);
+  await goTo(state.follows && !state.playing ? newest() : state.t);
   showStanding();
   await loadRest();
 }

@@ -24,7 +24,7 @@ function cellOf({ future, who }) {
 const HEARD = {
   hour: (hour) => {
     if (hour !== "newest") return holdAt(at(hour));
-    return holdAt(record.hours.length - 1);
+    return holdAt(newest());
   },
   color: (name) => name !== paintNow().name && colourBy(name),
   cut: (wanted) => {

@@ -16,13 +16,19 @@ async function goTo(t) {
   announce("hour", record.hours[now]);
 }
 
+/** The last time at which all that are shown have cells; where there is none, the last. */
+function newest() {
+  const all = record.hours.map((_, t) => record.futures.every(({ frames: parts }) => parts[t]));
+  return all.includes(true) ? all.lastIndexOf(true) : record.hours.length - 1;
+}
+
 const isLast = () => state.t === record.hours.length - 1;
 const pause = () => 1000 / Number(element("speed").value); // ms
 
 /** Go to a time and stay there, as somebody asked to; at the newest one it goes on with the run. */
 function holdAt(t) {
   play(false);
-  state.follows = t >= record.hours.length - 1;
+  state.follows = t >= newest();
   return goTo(t);
 }
 
@@ -44,7 +50,7 @@ async function step(t) {
   if (!state.playing) return;
   const began = performance.now();
   await goTo(t);
-  state.follows = isLast();
+  state.follows = state.t >= newest();
   if (isLast()) play(false);
   else setTimeout(() => step(state.t + 1), Math.max(0, pause() - (performance.now() - began)));
 }

@@ -4,7 +4,7 @@ const canvas = element("scene"), under = element("under"), over = element("over"
 const state = {
   t: record.start ?? record.hours.length - 1, paint: record.first, hiddenTypes: new Set(), hidden: new Map(), // by number of the paint
   dead: true, picked: null, playing: false, now: [], // the frame of each panel
-  follows: record.start === undefined, // the newest time, as long as nobody holds another one
+  follows: record.follows ?? true, // the newest time, as long as nobody holds another one
 };
 let painter = null, slice = null, cut = null;
 let layout = { panels: [], scale: 1 };
