@@ -16,7 +16,7 @@ from twin.state.body import Body
 
 KINDS = ("worker", "scheduler", "client")
 QUICK = [(kind, seed) for seed, kind in enumerate(KINDS)]
-MANY = [(kind, seed) for kind in KINDS for seed in range(10, 20)]
+MANY = [(kind, seed) for kind in KINDS for seed in range(10, 15)]
 OFTEN = "replicates: 2\n"
 COMMITS = 2 * (4 + 1 + 1 + 1)  # of the undisturbed run: the trunk at three forks and its end, three branches
 

@@ -18,7 +18,11 @@ from tests.web.serving import Address
 async def begin(request: web.Request) -> web.Response:
     """Begin a job that ticks `n` times, every so many seconds, and is done."""
     n, every = int(request.query["n"]), float(request.query["every"])
-    name, journal = request.app[SITE].jobs.begin(request[OWNER], lambda: task.cancel())
+
+    def stop() -> None:
+        task.cancel()
+
+    name, journal = request.app[SITE].jobs.begin(request[OWNER], stop)
 
     async def tick() -> None:
         for i in range(n):

@@ -19,6 +19,7 @@ Index = NDArray[np.intp]
 
 NEIGHBOURS = 15  # of a new cell among those of the atlas; as UMAP's own neighbourhoods
 FORMAT = 1
+HOURS = (1, 2, 3, 5, 8)  # h; of the treated cells of an atlas, a fifth each; our choice
 ATTENDED = "attended"  # last word to a process that draws, whose input is held open by who waits for the charts
 
 
@@ -56,7 +57,6 @@ class Atlas:
     arm: Index
     kinds: tuple[str, ...]
     arms: tuple[str, ...]
-    note: str
     point: Float
     genes: Index
     centre: Float
@@ -146,7 +146,7 @@ def save_chart(chart: Chart, file: Path) -> None:
         "mean": m.mean.astype(np.float16),
     }
     if a is not None:
-        about |= {"kinds": a.kinds, "arms": a.arms, "note": a.note}
+        about |= {"kinds": a.kinds, "arms": a.arms}
         arrays |= {
             "place": a.place.astype(np.float32),
             "kind": a.kind.astype(np.uint8),
@@ -185,7 +185,6 @@ def load_chart(file: Path) -> Chart:
                 held["arm"].astype(np.intp),
                 tuple(about["kinds"]),
                 tuple(about["arms"]),
-                about["note"],
                 held["point"].astype(np.float64),
                 held["genes"].astype(np.intp),
                 held["centre"].astype(np.float64),

@@ -22,7 +22,7 @@ from twin.model.condition import Condition
 from twin.model.contract import WorldModel
 from twin.model.rollout import Culture, exposed, rollout
 from twin.registry import named_model
-from twin_web.cell.chart import ATTENDED, Atlas, Chart, Map, chart_name, save_chart
+from twin_web.cell.chart import ATTENDED, HOURS, Atlas, Chart, Map, chart_name, save_chart
 from twin_web.cell.layout import arranged, disc, territories
 from twin_web.cell.panels import COURSE, Panel, panels_of
 from twin_web.cell.programs import called, grouped, how_many, typical
@@ -33,7 +33,6 @@ Index = NDArray[np.intp]
 CELLS = 2_600  # of an atlas; our choice
 EXPECTED = 360  # cells whose expected expression tells which genes vary together; our choice
 MOST_ARMS = 2  # treatments shown in an atlas beside the untreated cells; our choice
-HOURS = (1, 2, 3, 5, 8)  # h; of the treated cells of an atlas, a fifth each; our choice
 VARIABLE, COMPONENTS = 1_500, 15  # genes and principal components that an atlas stands on; our choice
 FLOOR = 0.02  # counts per 10,000 added before the logarithm: below it no data set sees a difference; our choice
 BLOCK = 400  # genes whose expectations are asked for at once: it bounds the memory
@@ -125,14 +124,9 @@ def atlas_of(model: WorldModel, arms: Sequence[str]) -> Atlas:
     flat = UMAP(n_neighbors=30, min_dist=1.0, spread=1.5, random_state=1, n_jobs=1, init=begin).fit_transform(point)
     flat = flat - (flat.max(axis=0) + flat.min(axis=0)) / 2
     names = tuple(_called(model, name) for name in arms)
-    note = (
-        f"UMAP of {counts.shape[0]:,} cells that the model generated: {n} untreated ones of each of "
-        f"{len(model.contexts)} cell types"
-        + "".join(f", and as many under {name} after {HOURS[0]} to {HOURS[-1]} h" for name in names)
-    )
     place = flat / np.abs(flat).max()
     axes = genes.astype(np.intp), centre, loading
-    return Atlas(place, kind, arm, model.contexts, ("untreated", *names), note, point, *axes)
+    return Atlas(place, kind, arm, model.contexts, ("untreated", *names), point, *axes)
 
 
 def _reference(model: WorldModel, arms: Sequence[str], n: int) -> tuple[sp.csr_array, Index, Index]:

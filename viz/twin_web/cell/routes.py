@@ -12,10 +12,11 @@ from twin.errors import UnknownNameError
 from twin_web.bodies import body, text, whole
 from twin_web.cell.asked import LAST_SEED, MOST_CELLS, question, size
 from twin_web.cell.catalogue import MOST_FOUND, catalogue, default, found_genes
-from twin_web.cell.chart import Atlas, Chart
+from twin_web.cell.chart import HOURS, Atlas, Chart
 from twin_web.cell.frame import cell_of, place_of
 from twin_web.cell.kept import TREATED, UNTREATED, Kept
 from twin_web.cell.lab import LAB, Lab, NotYet
+from twin_web.cell.sentences import Language, joined, language_of, said, told
 from twin_web.cell.simulation import Simulation, Simulations, culture_of, simulate, warm, what_of
 from twin_web.cell.starts import Start, start_of
 from twin_web.cell.support import support_of
@@ -80,29 +81,27 @@ async def find_genes(request: web.Request) -> web.Response:
 @ROUTES.get("/api/cell/map")
 async def tell_map(request: web.Request) -> web.Response:
     """Answer with the map of genes of a context's panel; it is drawn where there is none."""
-    return web.json_response(
-        await asyncio.to_thread(_charted, request.app[LAB], request.query.get("context", ""), wants_atlas=False)
-    )
+    return web.json_response(await asyncio.to_thread(_charted, request.app[LAB], request.query.get("context", "")))
 
 
 @ROUTES.get("/api/cell/atlas")
 async def tell_atlas(request: web.Request) -> web.Response:
     """Answer with the reference cells of a context's panel."""
-    return web.json_response(
-        await asyncio.to_thread(_charted, request.app[LAB], request.query.get("context", ""), wants_atlas=True)
-    )
+    context, language = request.query.get("context", ""), language_of(request.query)
+    return web.json_response(await asyncio.to_thread(_charted, request.app[LAB], context, language))
 
 
-def _charted(lab: Lab, context: str, *, wants_atlas: bool) -> dict[str, Any]:
+def _charted(lab: Lab, context: str, atlas_in: Language | None = None) -> dict[str, Any]:
+    """Return the map of a context's panel, or its atlas with a note in a language."""
     shipped = lab.charts.shipped()
     if shipped is not None and context in shipped.contexts and lab.state != "failed":
         chart: Chart | None = shipped  # before the model is there; a test holds that it is of this model
     else:
         chart = lab.chart(lab.ready().panel(context))
-    if chart is not None and not wants_atlas:
+    if chart is not None and atlas_in is None:
         return {"status": "ready", **_map_json(chart)}
-    if chart is not None and chart.atlas is not None:
-        return {"status": "ready", "panel": chart.panel, **_atlas_json(chart.atlas)}
+    if chart is not None and chart.atlas is not None and atlas_in is not None:
+        return {"status": "ready", "panel": chart.panel, **_atlas_json(chart.atlas, atlas_in)}
     ready = lab.ready()
     seconds, why = lab.charts.draw(ready.model.fingerprint, ready.panel(context).id, context)
     if why is not None:
@@ -141,8 +140,10 @@ def _map_json(chart: Chart) -> dict[str, Any]:
     }
 
 
-def _atlas_json(atlas: Atlas) -> dict[str, Any]:
-    place = np.round(atlas.place, 4)
+def _atlas_json(atlas: Atlas, language: Language) -> dict[str, Any]:
+    place, types = np.round(atlas.place, 4), len(atlas.kinds)
+    note = [said("atlas", n=len(place), each=int((atlas.arm == 0).sum()) // types, types=types)]
+    note += [said("atlas-arm", arm=arm, first=HOURS[0], last=HOURS[-1]) for arm in atlas.arms[1:]]
     return {
         "x": place[:, 0].tolist(),
         "y": place[:, 1].tolist(),
@@ -150,7 +151,7 @@ def _atlas_json(atlas: Atlas) -> dict[str, Any]:
         "types": list(atlas.kinds),
         "treated": atlas.arm.tolist(),
         "arms": list(atlas.arms),
-        "note": atlas.note,
+        "note": told(joined("parts", note), language),
     }
 
 
@@ -168,23 +169,27 @@ def _before(lab: Lab, owner: str, given: dict[str, Any], cells: int, seed: int, 
     with lab.turn:
         culture = culture_of(lab, start, cells, seed)
     genes = start.panel.genes
-    told = cell_of(culture.counts, follow, genes)
+    cell = cell_of(culture.counts, follow, genes)
     mean = np.asarray(culture.counts.mean(axis=0)).ravel()
     place = {gene: i for i, gene in enumerate(genes)}
-    told["top"] = [[gene, n, round(float(mean[place[gene]]), 2)] for gene, n in told["top"]]
-    return told | _about(start) | {"cells": cells, "place": place_of(culture.counts[[follow]], lab.chart(start.panel))}
+    cell["top"] = [[gene, n, round(float(mean[place[gene]]), 2)] for gene, n in cell["top"]]
+    return (
+        cell
+        | _about(start, language_of(given))
+        | {"cells": cells, "place": place_of(culture.counts[[follow]], lab.chart(start.panel))}
+    )
 
 
-def _about(start: Start) -> dict[str, Any]:
+def _about(start: Start, language: Language) -> dict[str, Any]:
     return {
         "panel": start.panel.id,
         "context": start.context,
         "type": start.type,
         "species": start.species,
         "donor": start.donor,
-        "source": start.source,
+        "source": told(start.source, language),
         "copies": start.copies,
-        "note": start.note or None,
+        "note": told(joined("clauses", start.notes), language) or None,
     }
 
 
@@ -200,9 +205,9 @@ def _support(lab: Lab, owner: str, given: dict[str, Any]) -> dict[str, Any]:
     asked = question(given, start.whole, start.context, start.panel.genes)
     with lab.turn:
         model = lab.focused(start.key, start.whole, start.context, tuple(asked.doses))
-        told = support_of(model, start.whole, start.context, asked)
+        support = support_of(model, start.whole, start.context, asked, language_of(given))
     lab.later(owner, lambda: warm(lab, start, asked))
-    return told
+    return support
 
 
 @ROUTES.post("/api/cell/simulate")
@@ -213,11 +218,11 @@ async def begin(request: web.Request) -> web.Response:
     simulations.check_room(owner)
     start = await asyncio.to_thread(start_of, lab, owner, given)
     asked = question(given, start.whole, start.context, start.panel.genes)
-    how = size(given, asked.hours, start.panel.genes)
+    how, language = size(given, asked.hours, start.panel.genes), language_of(given)
     simulations.check_room(owner)  # again: reading the cells gave others time to begin
     stop = Event()
-    job, journal = jobs.begin(owner, stop.set, kind="cell", what=what_of(start, asked))
-    simulation = Simulation(owner, start, asked, how, Kept(simulations.folder / job, start.panel.genes), stop)
+    job, journal = jobs.begin(owner, stop.set, kind="cell", what=told(what_of(start, asked), language))
+    simulation = Simulation(owner, start, asked, how, language, Kept(simulations.folder / job, start.panel.genes), stop)
     simulations.add(job, simulation)
     lab.pool.submit(simulate, lab, simulation, journal)
     return web.json_response({"job": job})
@@ -228,7 +233,12 @@ async def download(request: web.Request) -> web.StreamResponse:
     """Answer with all cells at all hours, as an AnnData file."""
     job = request.match_info["job"]
     found = request.app[SIMULATIONS].find(job, request[OWNER])
-    about = {"what": found.what, "seed": found.size.seed, "model": request.app[SITE].model, "units": {"hour": "h"}}
+    about = {
+        "what": told(found.what, "en"),
+        "seed": found.size.seed,
+        "model": request.app[SITE].model,
+        "units": {"hour": "h"},
+    }
     file = await asyncio.to_thread(found.kept.h5ad, found.start.type, about)
     name = f"twin-cell-{job}.h5ad"
     return web.FileResponse(file, headers={"Content-Disposition": f'attachment; filename="{name}"'})
@@ -261,5 +271,5 @@ def _replicate(lab: Lab, found: Simulation, row: int, hour: int, arm: str) -> di
     both = found.kept.at(hour)
     row += 0 if arm == TREATED else found.size.cells
     one = both[[row]]
-    told = cell_of(one, 0, found.kept.genes)
-    return told | {"place": place_of(one, lab.chart(found.start.panel)), "hour": hour, "arm": arm}
+    cell = cell_of(one, 0, found.kept.genes)
+    return cell | {"place": place_of(one, lab.chart(found.start.panel)), "hour": hour, "arm": arm}

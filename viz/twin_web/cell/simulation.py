@@ -21,6 +21,7 @@ from twin_web.cell.asked import Question, Size, is_dosed
 from twin_web.cell.frame import PSEUDO, Index, change_of, frame_of, per_10k
 from twin_web.cell.kept import Kept
 from twin_web.cell.lab import Lab
+from twin_web.cell.sentences import Language, Words, counted, joined, said, told
 from twin_web.cell.starts import Start
 from twin_web.cell.support import support_of
 from twin_web.journal import Journal
@@ -33,31 +34,33 @@ WATCHED = 24  # genes whose bands are told at every hour; our choice
 MOST_OWN = 2  # simulations of one browser at once; our choice
 KEPT_RESULTS = 4  # of one browser; our choice: some 30 MB each
 MOST_SUMMARY = 10
+NAMED = 3  # genes of each direction in the sentence of a summary; our choice
 
 
 @dataclass
 class Simulation:
-    """What was asked, and what came of it so far."""
+    """What was asked, in which language it is told, and what came of it so far."""
 
     owner: str
     start: Start
     question: Question
     size: Size
+    language: Language
     kept: Kept
     stop: Event
     over: Event = field(default_factory=Event)
 
     @property
-    def what(self) -> str:
+    def what(self) -> Words:
         """Say what is done to which cells."""
         return what_of(self.start, self.question)
 
 
-def what_of(start: Start, asked: Question) -> str:
+def what_of(start: Start, asked: Question) -> Words:
     """Say what is done to which cells."""
-    done = [c.name if c.text == "unknown" else f"{c.name} {c.text}" for c in asked.choices]
-    done += [f"{gene} knocked out" for gene in asked.knockouts]
-    return f"{start.type}, {' + '.join(done) or 'untreated'}"
+    done: list[Words] = [c.name if c.text == "unknown" else f"{c.name} {c.text}" for c in asked.choices]
+    done += [said("knocked-out", gene=gene) for gene in asked.knockouts]
+    return said("done-to", cells=start.type, done=joined("plus", done or [said("untreated")]))
 
 
 class Simulations:
@@ -150,7 +153,7 @@ def _simulate(lab: Lab, asked: Simulation, journal: Journal) -> None:
         model = lab.focused(start.key, start.whole, start.context, tuple(question.doses))
         culture = culture_of(lab, start, size.cells, size.seed)
         treated = exposed(model, culture, question.doses, question.clamp)
-        support = support_of(model, start.whole, start.context, question)
+        support = support_of(model, start.whole, start.context, question, asked.language)
         moved = _most_moved(lab, start, model, question)
     genes = model.genes
     wished = [genes.index(gene) for gene in (*size.watch, *question.clamped)]
@@ -169,8 +172,8 @@ def _simulate(lab: Lab, asked: Simulation, journal: Journal) -> None:
         kappa=model.kappa(),
         support=support,
         watched=[genes[g] for g in watched],
-        equivalent=_equivalent(asked),
-        what=asked.what,
+        equivalent=told(_equivalent(asked), asked.language),
+        what=told(asked.what, asked.language),
     )
 
     def tell(k: int, moment: Moment) -> None:
@@ -188,8 +191,8 @@ def _simulate(lab: Lab, asked: Simulation, journal: Journal) -> None:
         with lab.turn:
             moment = next(steps)
         tell(k, moment)
-    told = _summary(moment.counts, genes, question.hours, asked.what)
-    journal.tell("done", seconds=round(time.monotonic() - begun, 2), frames=question.hours + 1, summary=told)
+    summary = _summary(moment.counts, genes, asked)
+    journal.tell("done", seconds=round(time.monotonic() - begun, 2), frames=question.hours + 1, summary=summary)
 
 
 def _most_moved(lab: Lab, start: Start, model: WorldModel, asked: Question) -> Index:
@@ -210,7 +213,7 @@ def _most_moved(lab: Lab, start: Start, model: WorldModel, asked: Question) -> I
     return lab.moved.get(key, found)
 
 
-def _summary(both: sp.csr_array, genes: Sequence[str], hours: int, what: str) -> dict[str, Any]:
+def _summary(both: sp.csr_array, genes: Sequence[str], asked: Simulation) -> dict[str, Any]:
     """Return what a simulation came to, in numbers and in a sentence."""
     n = both.shape[0] // 2
     level = per_10k(both)
@@ -218,32 +221,27 @@ def _summary(both: sp.csr_array, genes: Sequence[str], hours: int, what: str) ->
     order = change.movers(len(genes))
     rows = [[genes[g], float(f"{change.fold[g]:.4g}"), float(f"{change.error[g]:.3g}")] for g in order]
     up, down = ([row for row in rows if row[1] * sign > 0][:MOST_SUMMARY] for sign in (1, -1))
-    parts = [
-        f"{word} most: {', '.join(row[0] for row in some[:3])}" for word, some in (("up", up), ("down", down)) if some
+    most = [
+        said(key, genes=joined("words", [row[0] for row in some[:NAMED]]))
+        for key, some in (("up-most", up), ("down-most", down))
+        if some
     ]
-    told = (
-        f"{len(rows):,} genes moved against the untreated twins"
-        if rows
-        else "no gene stands apart from the untreated twins"
-    )
+    moved = counted("moved", len(rows)) if rows else said("none-moved")
+    sentence = joined("clauses", [said("came-to", what=asked.what, hours=asked.question.hours, moved=moved), *most])
     return {
         "up": up,
         "down": down,
         "moved": len(rows),
-        "sentence": "; ".join([f"{what}: after {hours} h {told}", *parts]),
+        "sentence": told(sentence, asked.language),
     }
 
 
-def _equivalent(asked: Simulation) -> str:
+def _equivalent(asked: Simulation) -> Words:
     """Say which `twin run` gives the very same cells, or why none does."""
     start, question = asked.start, asked.question
     if start.cells is not None:
-        return "the law of twin run in a well-stirred medium at constant doses; the starting cells are measured ones"
+        return said("same-law")
     named = [p for p in start.whole.perturbations if p.name in question.doses]
     if any(not is_dosed(p) for p in named):
-        return "no scenario of twin run gives an effect that was measured without a dose; all else is its law"
-    return (
-        f"the very cells of twin run: {asked.size.cells} cells of {start.context}, source model, "
-        f"seed {asked.size.seed}, tick 1 h, the same doses from 0 h on in a medium without decay, the same genes "
-        "knocked out at 0 h"
-    )
+        return said("no-scenario")
+    return said("very-cells", n=asked.size.cells, context=start.context, seed=asked.size.seed)

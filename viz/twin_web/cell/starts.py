@@ -19,6 +19,7 @@ from twin.results import open_run
 from twin_web.bodies import number, text, whole
 from twin_web.cell.lab import SITE_MODEL, Lab, Ready
 from twin_web.cell.panels import Panel, described
+from twin_web.cell.sentences import Said, Words, said, told
 from twin_web.runs.find import find_run, find_upload
 from twin_web.runs.upload import Upload
 
@@ -37,7 +38,7 @@ class Start:
     origin : tells it from every other start, another's of the same name among them. key : what the model `whole` is
     kept by. context : of `whole`, that the cells are read as. type : what they are called where they come from. cells :
     counts on the panel's axis, (cell, gene); None: the model draws them. copies : whether all replicates begin as one
-    cell. note : what should be known of it, or "".
+    cell. notes : what should be known of it.
     """
 
     origin: Hashable
@@ -46,11 +47,11 @@ class Start:
     panel: Panel
     context: str
     type: str
-    source: str
+    source: Words
     cells: sp.csr_array | None = None
     copies: bool = False
     donor: str | None = None
-    note: str = ""
+    notes: tuple[Said, ...] = ()
 
     @property
     def species(self) -> str:
@@ -80,8 +81,13 @@ class _Found:
     alike: Index
     chosen: Index
     own: str
-    word: str
+    word: Words
     donor: str | None
+
+    @property
+    def called(self) -> str:
+        """Return what they are as errors, which are in English, call them."""
+        return told(self.word, "en")
 
 
 def start_of(lab: Lab, owner: str, given: Mapping[str, Any]) -> Start:
@@ -98,7 +104,7 @@ def start_of(lab: Lab, owner: str, given: Mapping[str, Any]) -> Start:
     ready, source = lab.ready(), text(start, "source", "model", longest=20)
     if source == "model":
         context = text(start, "context", longest=300)
-        return Start(context, SITE_MODEL, ready.model, ready.panel(context), context, context, "drawn by the model")
+        return Start(context, SITE_MODEL, ready.model, ready.panel(context), context, context, said("drawn"))
     word = json.dumps(start, sort_keys=True)
     if source == "upload":
         upload = find_upload(lab.site, owner, text(start, "id", longest=64))
@@ -118,14 +124,14 @@ def _uploaded(lab: Lab, upload: Upload, start: Mapping[str, Any], origin: Hashab
     types = data.column("cell_type", upload.types_column)
     if start.get("cell") is not None:
         row = _row(data, start["cell"], upload.file)
-        own, word = str(types[row]), f"cell {data.obs.index[row]} of {upload.file}"
+        own, word = str(types[row]), said("cell-of", cell=str(data.obs.index[row]), file=upload.file)
         donor = str(data.column("donor")[row]) if data.find_column("donor") is not None else None
         return _Found(origin, data, np.flatnonzero(types == own), np.array([row]), own, word, donor)
     own = next(iter(upload.types)) if start.get("type") is None else text(start, "type", longest=300)
     if own not in upload.types:
         raise UnknownNameError(f"cell type in {upload.file}", own, upload.types)
     alike = np.flatnonzero(types == own)
-    return _Found(origin, data, alike, alike, own, f"{own} of {upload.file}", None)
+    return _Found(origin, data, alike, alike, own, said("type-of", type=own, file=upload.file), None)
 
 
 def _of_run(path: Path, start: Mapping[str, Any], origin: Hashable) -> _Found:
@@ -141,9 +147,9 @@ def _of_run(path: Path, start: Mapping[str, Any], origin: Hashable) -> _Found:
         raise InputError(f"{path.name} has no cell {cell} at {time:g} h")
     one = frame[[frame.obs_names.get_loc(cell)]].to_memory()
     data = CountData(sp.csr_array(one.X).astype(np.int32), tuple(map(str, one.var_names)), one.obs, path.name)
-    told = {word: str(one.obs[word].iloc[0]) for word in ("cell_type", "donor") if word in one.obs}
-    row, word = np.array([0]), f"cell {cell} of {path.name} at {time:g} h"
-    return _Found(origin, data, row, row, told.get("cell_type", ""), word, told.get("donor"))
+    about = {word: str(one.obs[word].iloc[0]) for word in ("cell_type", "donor") if word in one.obs}
+    row, word = np.array([0]), said("cell-at", cell=cell, run=path.name, time=time)
+    return _Found(origin, data, row, row, about.get("cell_type", ""), word, about.get("donor"))
 
 
 def _row(data: CountData, cell: object, file: str) -> int:
@@ -164,25 +170,23 @@ def _read(lab: Lab, ready: Ready, found: _Found, start: Mapping[str, Any]) -> St
     context = found.own if start.get("context") is None else text(start, "context", longest=300)
     if context in ready.panel_of:
         panel, model = ready.panel_of[context], ready.model
-        notes = [] if context == found.own else [f"read as {context}"]
+        notes = [] if context == found.own else [said("read-as", context=context)]
     elif start.get("context") is not None:
         raise UnknownNameError("cell type of this model", context, ready.panel_of)
     else:
         panel = max(ready.panels, key=lambda p: len(set(p.genes) & set(found.data.genes)))
         key, model = (found.origin, found.own), _taught(lab, ready, panel, found)
-        notes = [f"{found.own} is new to the model: it is what these {len(found.alike):,} cells show"]
+        notes = [said("new-type", type=found.own, n=len(found.alike))]
     cells = _onto(found, found.chosen, panel)
     if not cells.sum():
-        raise InputError(f"{found.word}: none of its messages is on the axis of {panel.name}")
+        raise InputError(f"{found.called}: none of its messages is on the axis of {panel.name}")
     own, shared = len(found.data.genes), len(set(found.data.genes) & set(panel.genes))
     if shared < own:
-        notes.append(f"{own - shared:,} of its {own:,} genes are not on the axis of {panel.name}: left out")
+        notes.append(said("off-axis", left=own - shared, own=own, panel=panel.name))
     if shared < FEW * len(panel.genes):
-        notes.append(f"it measured {shared:,} of the {len(panel.genes):,} genes of {panel.name}: the others start at 0")
+        notes.append(said("few-genes", shared=shared, all=len(panel.genes), panel=panel.name))
     one = len(found.chosen) == 1
-    return Start(
-        found.origin, key, model, panel, context, found.own, found.word, cells, one, found.donor, "; ".join(notes)
-    )
+    return Start(found.origin, key, model, panel, context, found.own, found.word, cells, one, found.donor, tuple(notes))
 
 
 def _taught(lab: Lab, ready: Ready, panel: Panel, found: _Found) -> WorldModel:
@@ -190,7 +194,7 @@ def _taught(lab: Lab, ready: Ready, panel: Panel, found: _Found) -> WorldModel:
     if len(found.alike) < LEAST_NEW:
         raise InputError(
             f"the model does not know the cell type {found.own!r}, and {len(found.alike)} cells are too few to show it "
-            f"what that is ({LEAST_NEW} are needed): choose the type as which it should read {found.word}"
+            f"what that is ({LEAST_NEW} are needed): choose the type as which it should read {found.called}"
         )
     controls = _onto(found, found.alike, panel)
     with lab.turn:
@@ -202,7 +206,7 @@ def _onto(found: _Found, rows: Index, panel: Panel) -> sp.csr_array:
     shared = len(set(panel.genes) & set(found.data.genes))
     if shared < min(LEAST_SHARED, len(panel.genes)):
         raise InputError(
-            f"{found.word}: {shared} of its genes are on the axis of {panel.name}, which are too few; choose another "
+            f"{found.called}: {shared} of its genes are on the axis of {panel.name}, which are too few; choose another "
             "cell type as which it should be read"
         )
     some = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_POOL)).astype(np.intp)]

@@ -13,10 +13,12 @@ from twin.model.masked import MaskedDiffusion
 from twin.model.rollout import Culture, exposed, receptors_of
 from twin_web.cell.asked import ACTIVATION, FULL, Choice, Question, is_dosed, modes
 from twin_web.cell.panels import described
+from twin_web.cell.sentences import Language, Words, counted, joined, said, told
 
 NEAR = 0.75  # support from which on an effect that was measured in other cells alone is near; our choice
 ORDER = ("measured", "near", "rule", "far", "none")  # levels, the best first
 ROUNDING = 1e-6  # share of a dose
+NAMED = 3  # other cell types that a sentence names; our choice
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,9 @@ class Told:
     acts: str
     support: float | None
     level: str
-    sentence: str
+    sentence: Words
 
-    def json(self) -> dict[str, Any]:
+    def json(self, language: Language) -> dict[str, Any]:
         """Return it as it is sent."""
         return {
             "name": self.name,
@@ -40,11 +42,13 @@ class Told:
             "acts": self.acts,
             "support": None if self.support is None else round(self.support, 3),
             "level": self.level,
-            "sentence": self.sentence,
+            "sentence": told(self.sentence, language),
         }
 
 
-def support_of(model: WorldModel, whole: WorldModel, context: str, asked: Question) -> dict[str, Any]:
+def support_of(
+    model: WorldModel, whole: WorldModel, context: str, asked: Question, language: Language
+) -> dict[str, Any]:
     """Return what the data say of a question, as it is sent.
 
     model : for this context and what is asked (`Lab.focused`), which answers it. whole : that knows what else was
@@ -59,19 +63,17 @@ def support_of(model: WorldModel, whole: WorldModel, context: str, asked: Questi
     acting = [c.name for c in asked.choices if felt[c.name] > 0] + list(asked.learned)
     warnings = [*_receptor_warnings(model, asked, felt), *_together(whole, acting), *_time(known, acting, asked.hours)]
     warnings += [
-        f"whether {gene} carries the signal of {name} is not known to the model: what {name} does stays whole "
-        "without it"
+        said("signal-unknown", gene=gene, name=name)
         for gene in asked.knockouts
         for name in [c.name for c in asked.choices if felt[c.name] > 0]
         if gene not in {subunit for complexes in receptors_of(model, name) for subunit in complexes}
         and not _measured_together(whole, [gene, name])
     ]
     if not choices:
-        sentence = "Nothing is done to the cells: they live on as untreated ones, and stay with their twins."
         return {
             "support": 1.0,
             "level": "nothing asked",
-            "sentence": sentence,
+            "sentence": told(said("nothing-done"), language),
             "kappa": model.kappa(),
             "choices": [],
             "warnings": [],
@@ -85,10 +87,10 @@ def support_of(model: WorldModel, whole: WorldModel, context: str, asked: Questi
     return {
         "support": round(min(numbers), 3) if numbers else None,
         "level": max(worst.level, together, key=ORDER.index),
-        "sentence": worst.sentence,
+        "sentence": told(worst.sentence, language),
         "kappa": model.kappa(),
-        "choices": [c.json() for c in choices],
-        "warnings": warnings,
+        "choices": [c.json(language) for c in choices],
+        "warnings": [told(warning, language) for warning in warnings],
     }
 
 
@@ -114,19 +116,15 @@ def _of_choice(
     model: WorldModel, whole: WorldModel, context: str, known: Perturbation, choice: Choice, felt: float
 ) -> Told:
     if felt == 0 and choice.dose > 0:
-        sentence = f"{choice.name} does not reach the cells: their receptor is not there, by the rule of receptors."
-        return Told(choice.name, known.kind, choice.dose, "nothing", None, "rule", sentence)
+        unreached = said("unreached", name=choice.name)
+        return Told(choice.name, known.kind, choice.dose, "nothing", None, "rule", unreached)
     if choice.dose == 0:
-        return Told(
-            choice.name, known.kind, 0.0, "nothing", None, "rule", f"{choice.name}: a dose of nothing does nothing."
-        )
+        return Told(choice.name, known.kind, 0.0, "nothing", None, "rule", said("no-dose", name=choice.name))
     support, level, sentence = _measured(model, whole, context, known, felt)
-    if is_dosed(known):
-        sentence += _of_dose(whole, known, choice)
+    parts = [sentence, *(_of_dose(whole, known, choice) if is_dosed(known) else ())]
     dose = choice.dose if is_dosed(known) else None
-    return Told(
-        choice.name, known.kind, dose, "nothing" if level == "none" else "learned effect", support, level, sentence
-    )
+    acts = "nothing" if level == "none" else "learned effect"
+    return Told(choice.name, known.kind, dose, acts, support, level, joined("sentences", parts))
 
 
 def _of_knockout(
@@ -135,45 +133,49 @@ def _of_knockout(
     if learned:
         assert known is not None
         support, level, sentence = _measured(model, whole, context, known, 1.0)
-        clamped = " Its own messages are clamped to 0." if gene in model.genes else ""
+        clamped = [said("clamped")] if gene in model.genes else []
         words = [word for word, acts in (("learned effect", level != "none"), ("clamp", bool(clamped))) if acts]
-        return Told(gene, "knock-out", None, " and ".join(words) or "nothing", support, level, sentence + clamped)
+        parts = joined("sentences", [sentence, *clamped])
+        return Told(gene, "knock-out", None, " and ".join(words) or "nothing", support, level, parts)
     how = set() if known is None else set(modes(whole, known).values())
-    why = "nobody perturbed it in the model's data"
-    if known is not None and ACTIVATION in how:
-        why = "the model's data have it activated, which does not tell what its loss does"
-    sentence = f"{gene}: {why}. Its own messages vanish (a clamp to 0), and nothing is known of what follows."
-    return Told(gene, "knock-out", None, "clamp", 0.0, "none", sentence)
+    why = said("only-activated" if known is not None and ACTIVATION in how else "never-perturbed")
+    return Told(gene, "knock-out", None, "clamp", 0.0, "none", said("loss-unknown", gene=gene, why=why))
 
 
 def _measured(
     model: WorldModel, whole: WorldModel, context: str, known: Perturbation, dose: float
-) -> tuple[float, str, str]:
+) -> tuple[float, str, Words]:
     """Return support, level and sentence of one measured effect in a context."""
     name = known.name
     support = float(model.support(_condition(model, context, {name: dose}))[0])
     if not _says_something(model, name):
-        return 0.0, "none", f"{name} was measured on other genes or in combinations alone: here it changes nothing."
+        return 0.0, "none", said("on-nothing", name=name)
     others = sorted((c for c in known.cells if c != context), key=lambda c: -known.cells[c])
     if context in known.cells:
-        also = f"; and in {len(others)} other cell types" if others else ""
-        return support, "measured", f"{name} was measured in {context}: {_how(whole, known, context)}{also}."
-    among = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        how = _how(whole, known, context)
+        if not others:
+            return support, "measured", said("measured", name=name, context=context, how=how)
+        return support, "measured", counted("measured-too", len(others), name=name, context=context, how=how)
     level = "near" if support >= NEAR else "far" if support > 0 else "none"
-    return support, level, f"{name} was not measured in {context}: read from {among or 'no cells'}, by likeness."
+    if not others:
+        return support, level, said("nowhere", name=name)
+    among: Words = joined("words", others[:NAMED])
+    if len(others) > NAMED:
+        among = said("and-more", some=among, n=len(others) - NAMED)
+    return support, level, said("by-likeness", name=name, context=context, others=among)
 
 
-def _how(whole: WorldModel, known: Perturbation, context: str) -> str:
-    n = known.cells[context]
+def _how(whole: WorldModel, known: Perturbation, context: str) -> Words:
     bulk = "bulk" in described(whole, context).technology
-    parts = [f"{n:,} {'sample' if bulk else 'cell'}{'' if n == 1 else 's'}"]
+    parts: list[Words] = [counted("samples" if bulk else "cells", known.cells[context])]
     if is_dosed(known):
-        parts.append(f"up to {known.reference_text}" if len(measured_doses(whole, known)) > 1 else known.reference_text)
-    if known.kind == "gene":
-        parts.append(modes(whole, known).get(context, ""))
+        dose = known.reference_text
+        parts.append(said("up-to", dose=dose) if len(measured_doses(whole, known)) > 1 else dose)
+    if known.kind == "gene" and context in (how := modes(whole, known)):
+        parts.append(said(how[context]))
     if known.times:
-        parts.append(" and ".join(f"{t:g}" for t in known.times) + " h")
-    return ", ".join(part for part in parts if part)
+        parts.append(said("at-hours", hours=joined("and", [f"{t:g}" for t in known.times])))
+    return joined("parts", parts)
 
 
 def _says_something(model: WorldModel, name: str) -> bool:
@@ -194,28 +196,23 @@ def measured_doses(whole: WorldModel, known: Perturbation) -> list[float]:
     return sorted(found) or [known.reference]
 
 
-def _of_dose(whole: WorldModel, known: Perturbation, choice: Choice) -> str:
+def _of_dose(whole: WorldModel, known: Perturbation, choice: Choice) -> list[Words]:
     doses = measured_doses(whole, known)
     if choice.dose > doses[-1] * (1 + ROUNDING):
-        return f" {choice.text} is above the highest measured dose: the effect stays what it is there, extrapolated."
+        return [said("above", dose=choice.text)]
     if choice.dose < doses[0] * (1 - ROUNDING):
-        return (
-            f" {choice.text} is below the lowest measured dose: read from a dose curve with an EC50 of "
-            f"{known.ec50:.3g} nM that was not fitted to these cells."
-        )
-    return ""
+        return [said("below", dose=choice.text, ec50=known.ec50)]
+    return []
 
 
-def _receptor_warnings(model: WorldModel, asked: Question, felt: dict[str, float]) -> list[str]:
-    told = []
+def _receptor_warnings(model: WorldModel, asked: Question, felt: dict[str, float]) -> list[Words]:
+    warnings: list[Words] = []
     for choice in asked.choices:
         complexes = receptors_of(model, choice.name)
         lost = [gene for whole in complexes for gene in whole if gene in asked.knockouts]
         if lost and felt[choice.name] == 0:
-            told.append(
-                f"{lost[0]} is part of the receptor of {choice.name}: without it the cells do not notice {choice.name}"
-            )
-    return told
+            warnings.append(said("receptor-lost", gene=lost[0], name=choice.name))
+    return warnings
 
 
 def _measured_together(whole: WorldModel, names: Sequence[str]) -> bool:
@@ -227,24 +224,18 @@ def _measured_together(whole: WorldModel, names: Sequence[str]) -> bool:
     return len(places) == len(names) and any(set(t.agents) == places for t in whole.knowledge.treatments)
 
 
-def _together(whole: WorldModel, acting: Sequence[str]) -> list[str]:
+def _together(whole: WorldModel, acting: Sequence[str]) -> list[Words]:
     if _measured_together(whole, acting):
         return []
-    return [f"{' and '.join(acting)} were never measured together: their effects on the log of expression are added up"]
+    return [said("never-together", names=joined("and", acting))]
 
 
-def _time(known: dict[str, Perturbation], acting: Sequence[str], hours: int) -> list[str]:
-    told = []
+def _time(known: dict[str, Perturbation], acting: Sequence[str], hours: int) -> list[Words]:
+    warnings: list[Words] = []
     for name in acting:
         times = known[name].times
         if not times:
-            told.append(
-                f"{name}: the time of its measurement is not told; how fast cells answer comes from the turnover of "
-                "messages"
-            )
+            warnings.append(said("time-unknown", name=name))
         elif hours > max(times):
-            told.append(
-                f"{hours} h is beyond the last measurement of {name}, at {max(times):g} h: the cells stay on their "
-                "way to what they were then, extrapolated"
-            )
-    return told
+            warnings.append(said("beyond", hours=hours, name=name, last=max(times)))
+    return warnings

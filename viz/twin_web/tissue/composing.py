@@ -8,8 +8,8 @@ from pathlib import Path
 from twin import registry
 from twin.errors import Fault, InputError, ScenarioError
 from twin.process import Phase
-from twin.scenario.load import ScenarioSource
 from twin.scenario.layout import fill_boxes
+from twin.scenario.load import ScenarioSource
 from twin.scenario.overlay import Tree
 from twin.units import same_unit
 from twin_web.runs.find import find_upload

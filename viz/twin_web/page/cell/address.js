@@ -1,4 +1,5 @@
 // What is asked, as the address holds it: a reload, a bookmark or another language finds it again.
+import { language } from "../lib/words.js";
 
 const plain = (text) => text.replace(/[%;@]/g, encodeURIComponent); // the signs that part names from doses
 const together = (items) => items.map((item) => item.filter(Boolean).map(plain).join("@")).join(";");
@@ -47,11 +48,11 @@ export function queryOf({ start, rows, hours, cells, seed }) {
   return { context: start.context, type: start.type, add: together(added), out: together(out), hours, cells, seed };
 }
 
-/** What of a question goes to the server. */
+/** What of a question goes to the server, and in which language it is to answer. */
 export function bodyOf({ start, rows, hours, cells, seed }) {
   const named = rows.filter(({ name }) => name);
   return {
-    start, hours, cells, seed,
+    start, hours, cells, seed, language: language(),
     perturbations: named.filter(({ kind }) => kind !== "knockout").map(({ name, dose }) => (dose.trim() ? { name, dose: dose.trim() } : { name })),
     knockouts: named.filter(({ kind }) => kind === "knockout").map(({ name }) => name),
   };

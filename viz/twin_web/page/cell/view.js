@@ -2,7 +2,7 @@
 import { make, say, state } from "../lib/dom.js";
 import { hours as hoursOf } from "../lib/numbers.js";
 import { address, note } from "../lib/place.js";
-import { t } from "../lib/words.js";
+import { language, t } from "../lib/words.js";
 import { bodyOf, queryOf, questionOf } from "./address.js";
 import { After } from "./after.js";
 import { Bands } from "./bands.js";
@@ -89,7 +89,7 @@ class CellView {
     const busy = (text) => this.before.picture.say(text, true);
     const waits = ({ seconds }) => busy(seconds === undefined ? t("cell.loading") : t("cell.computing", { seconds: Math.round(seconds) }));
     busy(t("cell.drawing"));
-    const told = await askUntilReady("/api/cell/before", { method: "POST", body: { start, seed, cells, follow: 0 }, signal, onWait: waits });
+    const told = await askUntilReady("/api/cell/before", { method: "POST", body: { start, seed, cells, follow: 0, language: language() }, signal, onWait: waits });
     const { contexts } = this.catalogue;
     const known = contexts.find(({ name }) => name === told.context) ?? contexts.find(({ panel }) => panel === told.panel); // a type of a file may be new
     this.question.read = known.name;
@@ -108,7 +108,7 @@ class CellView {
   async fetchAtlas(of, signal) {
     try {
       const onWait = ({ seconds }) => { this.path.told.textContent = t("cell.computing-atlas", { seconds: Math.round(seconds ?? 0) }); };
-      const atlas = await askUntilReady(`/api/cell/atlas?${of}`, { signal, onWait });
+      const atlas = await askUntilReady(`/api/cell/atlas?${of}&language=${language()}`, { signal, onWait });
       this.path.use(atlas);
     } catch (error) {
       if (!signal.aborted) this.path.told.textContent = error.message;
