@@ -261,6 +261,10 @@ def test_it_fits_and_speaks(server: Server, visit: Visits, width: int, height: i
     page = shown.page
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.inner_text("#start") == {"en-US": "Start simulation", "zh-CN": "开始模拟"}[language]
+    page.wait_for_selector("#support-sentence")
+    for of in ("#origin", "#support-sentence", "#support .warning, #support-sentence", "#path > .hint:last-child"):
+        told = page.locator(of).last.inner_text()  # by the server, in the language of the page
+        assert bool(re.search("[\u4e00-\u9fff]", told)) == (language == "zh-CN"), told
     if width == 1280:
         for of in ("#before-picture", "#after-picture", "#start", "#support", "#time"):
             box = page.locator(of).bounding_box()

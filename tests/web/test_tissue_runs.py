@@ -354,7 +354,7 @@ async def main():
         await until(client, told["run"], lambda s: s["frames"] >= 2)
         if sys.argv[3]:
             await post(client, f"/api/runs/{told['run']}/pause")
-        live = keeper_of(client).live[told["run"]]
+        live = client.server.app[KEEPER].live[told["run"]]
         print(json.dumps({"pid": live.child.pid}), flush=True)
         await asyncio.sleep(600)
 

@@ -30,7 +30,7 @@ observe:
 """
 
 
-def culture(folder: Path, *, cells: int = 80, hours: int = 4) -> Path:
+def culture(folder: Path, *, cells: int = 80, hours: int = 2) -> Path:
     """Write the scenario, and return its file."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "small_culture.yaml"

@@ -125,7 +125,6 @@ SENTENCES = {
         "{panel} 的 {all:,} 个基因中只测量了 {shared:,} 个：其余基因从 0 开始",
     ),
     # what is simulated, and what came of it
-    "done-to": Both("{cells}, {done}", "{cells}，{done}"),
     "knocked-out": Both("{gene} knocked out", "敲除 {gene}"),
     "untreated": Both("untreated", "未处理"),
     "came-to": Both("{what}: after {hours} h {moved}", "{what}：{hours} h 后{moved}"),

@@ -60,7 +60,7 @@ def what_of(start: Start, asked: Question) -> Words:
     """Say what is done to which cells."""
     done: list[Words] = [c.name if c.text == "unknown" else f"{c.name} {c.text}" for c in asked.choices]
     done += [said("knocked-out", gene=gene) for gene in asked.knockouts]
-    return said("done-to", cells=start.type, done=joined("plus", done or [said("untreated")]))
+    return joined("parts", [start.type, joined("plus", done or [said("untreated")])])
 
 
 class Simulations:

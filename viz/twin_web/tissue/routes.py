@@ -20,7 +20,7 @@ from twin_web.tissue.checking import faults_told, first_sentence, plan_told, pla
 from twin_web.tissue.composing import compose
 from twin_web.tissue.keeper import KEEPER, Keeper
 from twin_web.tissue.lines import lines_of
-from twin_web.tissue.standing import Standings
+from twin_web.tissue.standing import BEING_REPLACED, Standings
 
 ROUTES = web.RouteTableDef()
 STANDINGS: web.AppKey[Standings] = web.AppKey("standings", Standings)
@@ -160,10 +160,10 @@ async def lines(request: web.Request) -> web.Response:
     def answer() -> Told:
         try:
             return lines_of(request.app[STANDINGS].run(_path(request)))
-        except InputError:
+        except BEING_REPLACED:
             if request.app[KEEPER].state(request.match_info["run"]) is None:
                 raise
-            return {"times": [], "lines": []}  # it has not begun
+            return {"times": [], "lines": []}  # it has not begun, or gets a branch
 
     return web.json_response(await asyncio.to_thread(answer))
 

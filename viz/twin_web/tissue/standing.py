@@ -15,6 +15,8 @@ from twin_web.tissue.keeper import Keeper, Live
 from twin_web.tissue.lines import lines_of, newest_of, scenes_of
 from twin_web.viewer.shelf import Shelf, version_of
 
+# What a reader meets that comes while readouts are replaced by those that have room for a branch: none, or others.
+BEING_REPLACED = (InputError, OSError, KeyError, ValueError)
 MOST = 32  # runs whose standing is remembered; our choice
 
 
@@ -49,15 +51,15 @@ class Standings:
         """Return where a run is, all of it: a page that comes at any time needs no more."""
         live, over = self._keeper.live.get(name), self._keeper.over.get(name)
         base: dict[str, Any] = {"kind": "run", "run": name, "scenario": f"run-{name}"}
+        held: dict[str, Any] = {"name": name, "hours": None, "tick": None, "branches": [], "frames": 0}
+        held |= {"committed": None, "readouts": [], "hour": 0.0, "cells": None}
         try:
             run = self.run(path)
         except InputError:
-            held: dict[str, Any] = {"name": name, "hours": None, "tick": None, "branches": [], "frames": 0}
-            held |= {"committed": None, "readouts": [], "hour": 0.0, "cells": None}
             status = None
         else:
             status = status_of(run)
-            held = self._of_store(path, run, status)
+            held = self._of_store(path, run, status) or held
         state = live.state if live is not None else _state_of(status, over.outcome if over is not None else None)
         told = base | held | {"state": state, "ours": live is not None}
         told |= self._going(name, live, told)
@@ -92,15 +94,20 @@ class Standings:
                 self._types.popitem(last=False)
         return found
 
-    def _of_store(self, path: Path, run: Run, status: Status) -> dict[str, Any]:
-        """Return what a store holds."""
+    def _of_store(self, path: Path, run: Run, status: Status) -> dict[str, Any] | None:
+        """Return what a store holds, or held a moment ago: while a branch is added its readouts are replaced."""
         lists = [version_of(trajectory_of(path, t.id) / COMMITS) for t in run.trajectories]
         states = tuple(s.state for s in status.standings)
         seen = (version_of(path / "zarr.json"), *lists, *states)
         with self._lock:
             held = self._held.get(path)
         if held is None or held.seen != seen:
-            held = Held(seen, _held(run, status))
+            try:
+                held = Held(seen, _held(run, status))
+            except BEING_REPLACED:
+                if not status.is_alive:
+                    raise
+                return None if held is None else dict(held.told)
             with self._lock:
                 self._held[path] = held
                 while len(self._held) > MOST:

@@ -1,6 +1,8 @@
 // What stands over the genes of the picture: territories of programs, their names, rings around genes.
 const NAME_ROOM = 92; // px across in which a name is broken into lines
-const LOW = 0.62; // where between the middle and the lower end of its territory a name stands
+const PLACES = [0.62, 0.45, 0.8, -0.4, -0.65, 0.2]; // where a name may stand between the middle and the lower (−: the upper) end of its territory
+const WORSE = 0.06; // of a name's own ground that a place must win to stand before the one that is listed before it
+const OWN = 0.5; // least share of a name that stands on its own ground
 const FONT = '600 10.5px system-ui, -apple-system, "Segoe UI", Roboto, "PingFang SC", "Noto Sans CJK SC", sans-serif';
 const TAG = '650 12px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
@@ -77,8 +79,9 @@ function tag(context, [x, y], name, width) {
 }
 
 /**
- * Names of programs in their territories, largest first; one that would cover another is left out. A program that has no
- * name of its own is called by its first gene alone: there is little room.
+ * Names of programs in their territories, largest first, each where most of it is on its own ground; one that would cover
+ * another or stand elsewhere is left out. A program that has no name of its own is called by its first gene alone: there is
+ * little room.
  */
 function drawNames(context, map, scale) {
   context.font = FONT;
@@ -87,14 +90,13 @@ function drawNames(context, map, scale) {
   const order = map.programs.map((_, i) => i).sort((a, b) => map.programs[b].known - map.programs[a].known || map.programs[b].n - map.programs[a].n);
   const taken = [];
   for (const i of order) {
-    const { name, known, centre, box: [, , , bottom] } = map.programs[i];
+    const { name, known } = map.programs[i];
     const lines = known ? broken(context, name) : [`${name.split(" ")[0]} …`], wide = Math.max(...lines.map((line) => context.measureText(line).width));
-    const high = 12 * lines.length, middle = (map.side * scale) / 2;
-    const y = (centre[1] + LOW * (bottom - centre[1])) * scale - high / 4; // the middle is where the light is
-    const room = Math.sqrt(Math.max(0, (middle - 3) ** 2 - (Math.abs(y - middle) + high / 2) ** 2)) - wide / 2;
-    const x = middle + Math.max(-room, Math.min(room, (centre[0] + 0.5) * scale - middle));
-    const box = [x - wide / 2 - 2, y - high / 2 - 1, x + wide / 2 + 2, y + high / 2 + 1];
-    if (taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+    const places = PLACES.map((down) => placed(map, i, scale, down, wide, 12 * lines.length));
+    const free = places.filter(({ box, own }) => own >= OWN && !taken.some((other) => meet(box, other)));
+    if (!free.length) continue;
+    const worth = (place) => place.own - WORSE * places.indexOf(place);
+    const { x, y, box } = free.reduce((best, place) => (worth(place) > worth(best) ? place : best));
     taken.push(box);
     lines.forEach((line, k) => {
       const down = y + 12 * (k - (lines.length - 1) / 2);
@@ -108,9 +110,39 @@ function drawNames(context, map, scale) {
   }
 }
 
+const meet = (one, other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
+
+/** Where a name of a size stands `down` in its territory, in the middle of its width there; what room it takes, and how much of that is its own. */
+function placed(map, program, scale, down, wide, high) {
+  const { centre, box: [, top, , bottom] } = map.programs[program], middle = (map.side * scale) / 2;
+  const row = Math.round(centre[1] + down * (down < 0 ? centre[1] - top : bottom - centre[1])), own = [];
+  for (let column = 0; column < map.side; column++) {
+    const gene = map.gene(column, row);
+    if (gene >= 0 && map.program[gene] === program) own.push(column);
+  }
+  const across = own.length ? (own[0] + own.at(-1)) / 2 : centre[0];
+  const y = row * scale - high / 4; // the middle is where the light is
+  const room = Math.sqrt(Math.max(0, (middle - 3) ** 2 - (Math.abs(y - middle) + high / 2) ** 2)) - wide / 2;
+  const x = middle + Math.max(-room, Math.min(room, (across + 0.5) * scale - middle));
+  const box = [x - wide / 2 - 2, y - high / 2 - 1, x + wide / 2 + 2, y + high / 2 + 1];
+  return { x, y, box, own: ownShare(map, program, box.map((edge) => Math.round(edge / scale))) };
+}
+
+/** How much of a box of places of the map belongs to a program, 0 … 1. */
+function ownShare(map, program, [left, top, right, bottom]) {
+  let own = 0;
+  for (let row = top; row < bottom; row++) {
+    for (let column = left; column < right; column++) {
+      const gene = map.gene(column, row);
+      if (gene >= 0 && map.program[gene] === program) own++;
+    }
+  }
+  return own / ((right - left) * (bottom - top));
+}
+
 function broken(context, name) {
   const lines = [];
-  for (const word of name.split(" ")) {
+  for (const word of name.replaceAll(" · ", " ·\u00a0").split(" ")) {
     const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
     if (lines.length && context.measureText(longer).width <= NAME_ROOM) lines[lines.length - 1] = longer;
     else lines.push(word);

@@ -102,13 +102,16 @@ function paint(canvas, found, significant, names) {
 /** Write names beside their points where neither another name nor one of the surest points stands. */
 function label(pen, found, sure, n, x, y, end) {
   const taken = found.gene.slice(0, POINTS).map((_, i) => ({ x: x(found.log2fc[i]) - 3, y: y(sure[i]) + 4, wide: 6 }));
+  const isFree = ({ x: left, y: top, wide }) => !taken.some((other) =>
+    Math.abs(other.y - top) < 10 && other.x < left + wide && left < other.x + other.wide);
+  pen.textAlign = "left";
   for (let i = 0; i < n; i += 1) {
     const wide = pen.measureText(found.gene[i]).width;
-    const after = x(found.log2fc[i]) + 6 + wide < end;
-    const box = { x: after ? x(found.log2fc[i]) + 6 : x(found.log2fc[i]) - 6 - wide, y: y(sure[i]) + 4, wide };
-    if (taken.some((other) => Math.abs(other.y - box.y) < 10 && other.x < box.x + wide && box.x < other.x + other.wide)) continue;
+    const [at, level] = [x(found.log2fc[i]), y(sure[i]) + 4];
+    const places = [at + 6, at - 6 - wide].map((left) => ({ x: left, y: level, wide }));
+    const box = places.find((place) => place.x + wide < end && isFree(place));
+    if (!box) continue;
     taken.push(box);
-    pen.textAlign = "left";
     pen.fillText(found.gene[i], box.x, box.y);
   }
 }
