@@ -55,6 +55,7 @@ class Written(Run):
         point: Point = None,
         *,
         lazy: bool = False,
+        counts: bool = True,
     ) -> ad.AnnData:
         return {
             0.0: living([0, 1, 2]),

@@ -15,9 +15,9 @@ REQUIRED = "TWIN_BROWSER_REQUIRED"  # set where a missing browser is a failure a
 PATIENCE = 30_000  # ms
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium."""
+    """The system's Chromium; for one file, as playwright keeps a loop of its own, beside which no other runs."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None and os.environ.get(REQUIRED):
         pytest.fail(f"no chromium is installed, and {REQUIRED} is set: apt-get install chromium")

@@ -9,12 +9,13 @@ const PAUSE = 700; // ms between two looks at a run that goes on
 const FUTURES = ["var(--accent)", "#d55e00", "#009e73", "#cc79a7"]; // Okabe and Ito's, told apart by dashes as well
 const EVERY = "*"; // all cell types, a curve each
 const WHOLE = ""; // the tissue as a whole
+const CP10K = "counts per 10,000"; // the one unit that is words
 
 /**
  * The charts below the viewer. at: address of the run; onTime(hour): a time was clicked.
  *
- * Returns refresh(futures), move(hour), choose(readout), dye({colors, late}): of the cell types, and from which hour on it is
- * extrapolated.
+ * Returns refresh(futures), move(hour, measured): the hour that is shown, and that after which all is extrapolated, or null;
+ * choose(readout); dye(colors): of the cell types.
  */
 export function readouts(parent, { at, signal, onTime }) {
   const box = make(parent, "section", { class: "readouts", id: "readouts", "aria-labelledby": "readouts-title" });
@@ -26,7 +27,7 @@ export function readouts(parent, { at, signal, onTime }) {
     draw();
   });
   const charts = make(box, "div", { class: "charts" });
-  let lines = [], times = [], names = [], hour = 0, colors = new Map(), late = null;
+  let lines = [], times = [], names = [], hour = 0, colors = new Map(), late = null, wished = null;
   let moves = [], looked = 0, wait = 0;
 
   function choice(id, label, change) {
@@ -56,11 +57,14 @@ export function readouts(parent, { at, signal, onTime }) {
     draw();
   }
 
+  const nameOf = (wish) => lines.find(({ name, label }) => name === wish || label === wish)?.name;
+
   /** Fill both choices with what there is; what was chosen stays. */
   function offer() {
-    const readout = what.value;
+    const readout = nameOf(wished) ?? what.value;
     const labels = new Map(lines.map((line) => [line.name, labelOf(line)]));
     fill(what, labels);
+    wished = null;
     what.value = labels.has(readout) ? readout : labels.keys().next().value ?? "";
   }
 
@@ -84,7 +88,7 @@ export function readouts(parent, { at, signal, onTime }) {
     moves = [];
     if (mine.length === 0) return void make(charts, "p", { class: "hint" }, t("tissue.readouts.none"));
     const span = [times[0] ?? 0, times[times.length - 1] ?? 1];
-    const [label, { units }] = [labelOf(mine[0]), mine[0]];
+    const [label, units] = [labelOf(mine[0]), mine[0].units === CP10K ? t("tissue.units.cp10k") : mine[0].units];
     if (whom.value === EVERY) {
       for (const future of names) plot(names.length > 1 ? `${label}, ${futureOf(future)}` : label, units, byType(mine, future), span);
     } else plot(label, units, byFuture(mine.find(({ cell_type: type }) => (type ?? WHOLE) === whom.value)), span);
@@ -104,18 +108,21 @@ export function readouts(parent, { at, signal, onTime }) {
   signal.addEventListener("abort", () => clearTimeout(wait));
   return {
     refresh,
-    move: (now) => {
+    move: (now, measured) => {
       hour = now;
       for (const move of moves) move(now);
+      if (measured === late) return;
+      late = measured;
+      if (lines.length > 0) draw();
     },
     choose: (name) => {
-      const found = lines.find((line) => line.name === name || line.label === name);
-      if (!found || found.name === what.value) return;
-      what.value = found.name;
+      wished = name; // it may not be there yet
+      if (lines.length === 0 || nameOf(name) === undefined) return;
+      offer();
       draw();
     },
     dye: (known) => {
-      ({ colors, late } = known);
+      colors = known;
       if (lines.length) draw();
     },
   };

@@ -44,7 +44,7 @@ export async function run(holder, name, query) {
       camera: (camera) => left.view.tell({ camera }),
       picked: (cell) => picked.show(cell),
       opened: (cell) => go("cell", [], picked.query(cell)),
-      hour: (hour) => charts.move(hour),
+      hour: (hour, { measured }) => charts.move(hour, measured),
       color: (chosen) => {
         color = chosen;
         left.view.tell({ color }); // before and after are seen in the same colours
@@ -56,6 +56,7 @@ export async function run(holder, name, query) {
   const charts = readouts(right, { at, signal, onTime: (hour) => after.tell({ hour }) });
 
   let news = "", isHeld = false, color = query.get("color");
+  charts.choose(color);
 
   /** Show the state of now, whole. */
   function show(next) {
@@ -88,8 +89,7 @@ export async function run(holder, name, query) {
       const colors = colorsOf(scene);
       const types = state.types ?? [];
       left.count({ cells: types.reduce((sum, { n }) => sum + n, 0), types, colors });
-      const measured = scene.futures.map((future) => future.measured).filter((hour) => hour !== null);
-      charts.dye({ colors, late: measured.length ? Math.min(...measured) : null });
+      charts.dye(colors);
     } catch (error) {
       begun = false;
       refuse(error);

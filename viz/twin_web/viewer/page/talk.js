@@ -84,7 +84,7 @@ listen("drawn", () => {
     substances: substances.map(({ name }) => name), loadMilliseconds: Number(loadMilliseconds),
   } });
 });
-listen("hour", (hour) => tellHost({ hour }));
+listen("hour", (hour) => tellHost({ hour, measured: measuredUntil() }));
 listen("hours", () => {
   const { hours, going } = record;
   tellHost({ hours: { first: hours[0], last: hours[hours.length - 1], n: hours.length, going } });
@@ -94,6 +94,12 @@ listen("camera", () => tellHost({ camera: cameraNow() }));
 listen("color", (color) => isTold || tellHost({ color }));
 listen("picked", (picked) => isTold || tellHost({ picked: picked && cellOf(picked) }));
 listen("fault", (fault) => tellHost({ fault }));
+
+/** Return the hour up to which all futures that are shown were measured, or null. */
+function measuredUntil() {
+  const known = record.futures.map((future) => future.measured).filter((hour) => hour != null);
+  return known.length > 0 ? Math.min(...known) : null;
+}
 
 /** Below the numbers of a cell: it can be looked at more closely. */
 listen("described", ({ row, future, who }) => {
