@@ -133,7 +133,7 @@ def heard(page: Page, key: str) -> list[dict[str, Any]]:
 
 
 def test_spheres_of_each_type_are_there_and_told(view: View, server: Server) -> None:
-    page = view("known").page
+    page = view("known", "&color=cell_type").page
     pixels = picture(page)
     assert all(near(pixels, color).sum() > 80 for color in CATEGORIES[: len(TYPES)])
     cells = open_run(server.folder / "known").cells(8.0)
@@ -212,7 +212,7 @@ def test_a_clicked_cell_tells_the_numbers_of_the_run_and_is_opened(view: View, s
 
 def test_a_growing_run_streams_in_and_the_newest_hour_is_followed(view: View, server: Server) -> None:
     writer = Writer(server.folder / "growing", N)
-    page = view("growing").page
+    page = view("growing", "&color=cell_type").page
     page.wait_for_selector("#message:text('No cells are kept yet')")
     writer.write([0])
     page.wait_for_selector("body[data-hour='0']")
@@ -241,7 +241,7 @@ def test_a_growing_run_streams_in_and_the_newest_hour_is_followed(view: View, se
 def test_a_future_that_is_branched_off_while_one_looks_stands_beside_the_other(view: View, server: Server) -> None:
     writer = Writer(server.folder / "forked", N)
     writer.write(range(4))
-    page = view("forked").page
+    page = view("forked", "&color=cell_type").page
     settle(page)
     assert page.locator(".caption").count() == 1
     writer.fork(2)
@@ -346,9 +346,9 @@ def test_a_hundred_thousand_cells_are_there_in_five_seconds_and_twenty_thousand_
 ) -> None:
     Writer(server.folder / "large", 100_000).write([0])
     Writer(server.folder / "moving", 20_000).write(range(4))
-    large = view("large").page
+    large = view("large", "&color=cell_type").page
     assert load_seconds(large) <= 5
     assert told(large, "cells") == "100000"
-    page = view("moving").page
+    page = view("moving", "&color=cell_type").page
     assert turning(page) >= 10
     assert playing(page) >= 10

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from twin.errors import InputError
 
+DIGITS = 9  # of a number in an address that are read; our choice: Python reads no more than some thousand
 SHOWN = 40  # characters of a wrong value that its sentence repeats; our choice
 
 
@@ -79,6 +80,11 @@ def whole(given: Mapping[str, Any], key: str, low: int, high: int, default: int 
     if found != int(found):
         raise InputError(f"{key}: {found:g} is no whole number")
     return int(found)
+
+
+def at_most(asked: str, most: int, default: int) -> int:
+    """Return the number that an address asks for, `most` where it is larger; the default where it is none."""
+    return min(int(asked[:DIGITS]), most) if asked.isdecimal() else default
 
 
 def _shown(value: object) -> str:

@@ -152,7 +152,7 @@ def save_chart(chart: Chart, file: Path) -> None:
             "kind": a.kind.astype(np.uint8),
             "arm": a.arm.astype(np.uint8),
             "point": a.point.astype(np.float16),
-            "genes": a.genes.astype(np.uint16),
+            "genes": a.genes.astype(np.uint32),
             "centre": a.centre.astype(np.float32),
             "loading": a.loading.astype(np.float16),
         }

@@ -152,10 +152,13 @@ class Lab:
             panels = panels_of(model)
             if not panels:
                 raise InputError("it knows no cell types")
+            _ = model.fingerprint  # hashed once, by which charts are found
         except TwinError as error:
             self.why, self.state = str(error), "failed"
             return
-        _ = model.fingerprint  # hashed once, by which charts are found
+        except BaseException:  # a fault of a model of somebody's own: told, and no page waits for it for ever
+            self.why, self.state = "it broke while it was loaded: the server's log has it", "failed"
+            raise
         self._ready = Ready(model, panels, {c: panel for panel in panels for c in panel.contexts})
         self.state = "ready"
         if not self.is_closing:

@@ -9,7 +9,7 @@ import numpy as np
 from aiohttp import web
 
 from twin.errors import UnknownNameError
-from twin_web.bodies import body, text, whole
+from twin_web.bodies import DIGITS, at_most, body, text, whole
 from twin_web.cell.asked import LAST_SEED, MOST_CELLS, question, size
 from twin_web.cell.catalogue import MOST_FOUND, catalogue, default, found_genes
 from twin_web.cell.chart import HOURS, Atlas, Chart
@@ -67,8 +67,7 @@ async def find_genes(request: web.Request) -> web.Response:
     """Answer with genes by a part of their symbol."""
     lab, context = request.app[LAB], request.query.get("context", "")
     ready = lab.ready()
-    asked = request.query.get("most", "")
-    most = min(int(asked), MOST_FOUND) if asked.isdecimal() else 20
+    most = at_most(request.query.get("most", ""), MOST_FOUND, 20)
     chart = await asyncio.to_thread(lab.chart, ready.panel(context))
     mean = None if chart is None else chart.map.mean.tolist()
     found = await asyncio.to_thread(found_genes, ready, context, request.query.get("q", "")[:60], most, mean)
@@ -258,7 +257,7 @@ async def tell_gene(request: web.Request) -> web.Response:
 async def tell_replicate(request: web.Request) -> web.Response:
     """Answer with one replicate at one hour."""
     found = request.app[SIMULATIONS].find(request.match_info["job"], request[OWNER])
-    asked = {key: int(v) for key, v in request.query.items() if key in ("replicate", "hour") and v.isdecimal()}
+    asked = {key: int(v[:DIGITS]) for key, v in request.query.items() if key in ("replicate", "hour") and v.isdecimal()}
     row = whole(asked, "replicate", 0, found.size.cells - 1, 0)
     hour = whole(asked, "hour", 0, max(len(found.kept.hours) - 1, 0), 0)
     arm = text(dict(request.query), "arm", TREATED)

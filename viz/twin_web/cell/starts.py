@@ -22,6 +22,7 @@ from twin_web.cell.panels import Panel, described
 from twin_web.cell.sentences import Said, Words, said, told
 from twin_web.runs.find import find_run, find_upload
 from twin_web.runs.upload import Upload
+from twin_web.viewer.shelf import version_of
 
 Index = NDArray[np.intp]
 
@@ -112,7 +113,8 @@ def start_of(lab: Lab, owner: str, given: Mapping[str, Any]) -> Start:
         return lab.starts.get(key, lambda: _read(lab, ready, _uploaded(lab, upload, start, key), start))
     if source == "run":
         path = find_run(lab.site, owner, text(start, "run", longest=200))
-        key = (path, word)
+        record = path / "zarr.json"  # a run that was deleted, and begun anew under its name, is another one
+        key = (path, version_of(record) if record.is_file() else None, word)
         return lab.starts.get(key, lambda: _read(lab, ready, _of_run(path, start, key), start))
     raise InputError(f"start: {source!r} is no source; it is model, upload or run")
 

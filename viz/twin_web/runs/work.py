@@ -1,6 +1,7 @@
 """Jobs that are coroutines: begun for a browser, told in their journal, stopped by a word."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from twin_web.journal import Journal
 from twin_web.site import Site
 
 Told = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 def begin(site: Site, owner: str, work: Callable[[Journal], Awaitable[Told]], **about: Any) -> str:
@@ -25,7 +28,7 @@ def begin(site: Site, owner: str, work: Callable[[Journal], Awaitable[Told]], **
 
     name, journal = site.jobs.begin(owner, stop, **about)
     task = asyncio.create_task(_done(work, journal))
-    task.add_done_callback(lambda _: journal.tell("stopped"))  # which is nothing new to one that is over
+    task.add_done_callback(lambda done: _end(done, journal))
     return name
 
 
@@ -34,6 +37,11 @@ async def _done(work: Callable[[Journal], Awaitable[Told]], journal: Journal) ->
         journal.tell("done", **await work(journal))
     except TwinError as error:
         journal.tell("failed", error=str(error))
-    except Exception:
+
+
+def _end(task: "asyncio.Task[None]", journal: Journal) -> None:
+    """Tell how a job ended that has not told it itself; "stopped" is nothing new to one that is over."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a job failed", exc_info=error)
         journal.tell("failed", error="something went wrong that is ours to mend: the server's log has it")
-        raise
+    journal.tell("stopped")

@@ -13,7 +13,7 @@ from twin.results.layout import COMMITS, trajectory_of
 from twin.results.status import Status, status_of
 from twin_web.tissue.keeper import Keeper, Live
 from twin_web.tissue.lines import lines_of, newest_of, scenes_of
-from twin_web.viewer.shelf import Shelf, version_of
+from twin_web.viewer.shelf import Shelf, Version, version_of
 
 # What a reader meets that comes while readouts are replaced by those that have room for a branch: none, or others.
 BEING_REPLACED = (InputError, OSError, KeyError, ValueError)
@@ -34,7 +34,7 @@ class Standings:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper, self._shelf = keeper, Shelf()
         self._held: OrderedDict[Path, Held] = OrderedDict()
-        self._types: OrderedDict[Path, list[dict[str, Any]]] = OrderedDict()
+        self._types: OrderedDict[tuple[Path, Version | None], list[dict[str, Any]]] = OrderedDict()
         self._lock = Lock()
 
     def run(self, path: Path) -> Run:
@@ -77,9 +77,11 @@ class Standings:
 
     def types_at_start(self, path: Path) -> list[dict[str, Any]]:
         """Return how many cells of each type a run begins with, the most numerous first; [] where none are kept yet."""
+        record = path / "zarr.json"  # a run that was deleted, and begun anew under its name, is another one
+        key = path, version_of(record) if record.is_file() else None
         with self._lock:
-            if path in self._types:
-                return self._types[path]
+            if key in self._types:
+                return self._types[key]
         count: Counter[str] = Counter()
         try:
             run = self.run(path)
@@ -89,7 +91,7 @@ class Standings:
             return []
         found = [{"name": name, "n": n} for name, n in count.most_common()]
         with self._lock:
-            self._types[path] = found
+            self._types[key] = found
             while len(self._types) > MOST:
                 self._types.popitem(last=False)
         return found

@@ -9,6 +9,7 @@ from aiohttp import web
 from twin_viz.source import compartment_of
 
 from twin.errors import InputError
+from twin_web.bodies import DIGITS, at_most
 from twin_web.runs.find import find_run
 from twin_web.site import OWNER, SITE
 from twin_web.viewer.document import document, viewer_script, viewer_style
@@ -54,7 +55,7 @@ async def see(request: web.Request) -> web.Response:
     name, query = request.match_info["run"], request.query
     futures = [one for one in query.get("futures", "").split(",") if one]
     replicate = query.get("replicate", "0")
-    if not replicate.isdecimal():
+    if not replicate.isdecimal() or len(replicate) > DIGITS:
         raise InputError(f"replicate: {replicate[:LONGEST]!r} is no number of a replicate")
     text = await _of_run(request, lambda run: scene(run, name, query.get("compartment"), int(replicate), futures))
     return _text(request, text, "application/json")
@@ -83,8 +84,7 @@ async def paints(request: web.Request) -> web.Response:
 async def genes(request: web.Request) -> web.Response:
     """Answer with genes and programs of the run that a text begins or is part of."""
     query = request.query
-    n = query.get("n", str(FOUND))
-    most = min(int(n), MOST_FOUND) if n.isdecimal() else FOUND
+    most = at_most(query.get("n", ""), MOST_FOUND, FOUND)
 
     def found(opened: OpenRun) -> dict[str, object]:
         where = compartment_of(opened.run, query.get("compartment"))

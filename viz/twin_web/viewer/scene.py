@@ -97,6 +97,7 @@ def _record(
         "all": [_who(run, "" if alone else words, t) for words, t in everyone],
         "paints": [*paints[:1], *told, *paints[1:]],
         "types": 0,
+        "shown": genes[0] if genes else "cell_type",  # as in the pictures and films of a run
         "substances": [str(word) for word in scenario.get("substances", {})],
         "hasGenes": _has_genes(opened, where),
         "view": view_of(box, frame),

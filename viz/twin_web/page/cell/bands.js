@@ -102,7 +102,8 @@ export class Bands {
     } catch (error) {
       if (job !== this.job) return;
       this.fetched.set(gene, { hours: [], treated: [], untreated: [], asked: Infinity });
-      this.charts.querySelector(`figure[data-gene="${CSS.escape(gene)}"] figcaption .hint`).textContent = error.message;
+      const told = this.charts.querySelector(`figure[data-gene="${CSS.escape(gene)}"] figcaption .hint`);
+      if (told) told.textContent = error.message; // else it was taken away meanwhile
     }
   }
 

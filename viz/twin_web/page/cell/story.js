@@ -5,31 +5,36 @@ import { changes, dense } from "./map.js";
 export class Story {
   /** onBegun(event), onFrame(frame), onOver(event of kind done, failed or stopped). */
   constructor({ onBegun, onFrame, onOver }) {
-    Object.assign(this, { onBegun, onFrame, onOver, job: null, isRunning: false, end: () => {}, turn: 0 });
+    Object.assign(this, { onBegun, onFrame, onOver, job: null, asked: null, isRunning: false, end: () => {}, turn: 0 });
   }
 
-  /** Ask the server to simulate. */
+  /** Ask the server to simulate; returns the job, or null where the page asks for something else by then. */
   async start(body) {
     const mine = ++this.turn;
     this.isRunning = true;
     this.since = performance.now();
     try {
-      const { job } = await ask("/api/cell/simulate", { method: "POST", body });
-      if (mine === this.turn) this.follow(job);
-      else await stopJob(job); // the page asks for something else by now
+      this.asked = ask("/api/cell/simulate", { method: "POST", body }).then(({ job }) => job);
+      const job = await this.asked;
+      if (mine === this.turn) return this.follow(job);
+      await stopJob(job);
+      return null;
     } catch (error) {
+      if (mine !== this.turn) return null;
       this.isRunning = false;
       throw error;
     }
   }
 
-  /** Follow a job from its first event on. */
+  /** Follow a job, which is returned, from its first event on. */
   follow(job) {
     this.turn++;
     this.job = job;
     this.isRunning = true;
     this.since ??= performance.now();
+    this.asked = job;
     this.end = follow(`/api/jobs/${encodeURIComponent(job)}/events`, (event) => this.hear(event));
+    return job;
   }
 
   hear(event) {
@@ -50,7 +55,7 @@ export class Story {
 
   /** Stop the job; its last event says that it has stopped. */
   async stop() {
-    if (this.isRunning) await stopJob(this.job);
+    if (this.isRunning) await stopJob(await this.asked);
   }
 
   /** Hear no more of it; a job that goes on is not stopped: a page that is reloaded finds it again. */

@@ -159,9 +159,10 @@ class CellView {
     this.clear({ note: t("cell.asking"), isBusy: true });
     this.choice.tell({ text: t("cell.asking"), isRunning: true, share: 0 });
     try {
-      await this.story.start({ ...bodyOf(this.question), follow: 0, watch });
-      this.bands.job = this.story.job;
-      this.keep({ job: this.story.job });
+      const job = await this.story.start({ ...bodyOf(this.question), follow: 0, watch });
+      if (job === null) return;
+      this.bands.job = job;
+      this.keep({ job });
     } catch (error) {
       this.over({ kind: "failed", error: error.message });
     }

@@ -2,7 +2,7 @@
 import { broken, opened } from "./line.js";
 import { t } from "./words.js";
 
-const SILENCE = 20000; // ms without a sign of life (the server gives one every 5 s) after which a line is given up
+const SILENCE = 20000; // ms without a sign of life (the server gives one every 2 s) after which a line is given up
 const LAST = ["done", "failed", "stopped"];
 
 /** What the server says is wrong, in a sentence; status 0: nobody answered. */

@@ -38,7 +38,7 @@ export const words = {
     "tissue.after.example": "Picture of the scenario {name} as it is written",
 
     "tissue.timeline": "What is done, and when",
-    "tissue.timeline.empty": "Nothing is done to this tissue. Add something below.",
+    "tissue.timeline.empty": "The timeline is empty: the tissue does what the scenario says by itself.",
     "tissue.when": "when {when}",
     "tissue.add": "Add",
     "tissue.remove": "Remove",
@@ -226,7 +226,7 @@ export const words = {
     "tissue.after.example": "场景 {name} 原始设定的图片",
 
     "tissue.timeline": "处理及其时间",
-    "tissue.timeline.empty": "未对该组织做任何处理，请在下方添加。",
+    "tissue.timeline.empty": "时间轴为空：组织按情景自行演化。",
     "tissue.when": "当 {when} 时",
     "tissue.add": "添加",
     "tissue.remove": "移除",

@@ -90,7 +90,8 @@ Object.assign(record, { radius: 0, bodies: false, follows: !isAsked });
 record.start = isAsked ? at(Number(address.get("hour"))) : newest();
 record.paints.forEach((paint) => Object.assign(paint, unknownRange()));
 record.substances = record.substances.map((name) => ({ name, units: "nM", least: Infinity, most: 0 }));
-record.first = address.get("color") && address.get("color") !== "cell_type" ? paintOf(address.get("color")) : record.types;
+const firstColor = address.get("color") || record.shown;
+record.first = firstColor === "cell_type" ? record.types : paintOf(firstColor);
 
 const idOf = (who) => who; // frames hold the ids themselves
 const readIds = async () => {};
