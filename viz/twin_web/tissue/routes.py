@@ -158,8 +158,9 @@ async def lines(request: web.Request) -> web.Response:
     """Answer with the readouts of a run that are one number at a time."""
 
     def answer() -> Told:
+        path = _path(request)  # of another's own run nothing is told, that it goes on neither
         try:
-            return lines_of(request.app[STANDINGS].run(_path(request)))
+            return lines_of(request.app[STANDINGS].run(path))
         except BEING_REPLACED:
             if request.app[KEEPER].state(request.match_info["run"]) is None:
                 raise
