@@ -114,6 +114,7 @@ export async function run(holder, name, query) {
     histories.hide(false);
     if (next) show(next);
     else if (isHeld && state.can.includes("resume")) show(await ask(`${at}/resume`, { method: "POST" }));
+    isHeld = false;
     steer.focus();
   }
 
@@ -124,6 +125,8 @@ export async function run(holder, name, query) {
   });
   document.title = t("tissue.title.run", { name });
   return () => {
+    // who leaves while a future is being planned has not asked for the run to stand still
+    if (isHeld && state.state === "paused") ask(`${at}/resume`, { method: "POST" }).catch(() => {});
     end.abort();
     stop();
     left.take();
