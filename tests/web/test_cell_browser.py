@@ -184,6 +184,19 @@ def test_it_is_stopped_and_begun_again(server: Server, visit: Visits) -> None:
 
 
 @pytest.mark.slow
+def test_a_start_before_the_cell_is_there_is_kept(server: Server, visit: Visits) -> None:
+    shown = visit(server, SHORT, state=None)
+    shown.page.click("#preset-lps")  # another panel, whose map is drawn now; the first cell is still on its way
+    shown.page.click("#start")
+    assert (
+        shown.page.inner_text("#status")
+        == "The cell is being made ready: the simulation starts by itself as soon as it is there."
+    )
+    shown.page.wait_for_selector("body[data-state=done]", timeout=240_000)
+    assert fold(shown, "CCL5") > 2.0
+
+
+@pytest.mark.slow
 def test_a_page_that_is_reloaded_finds_its_simulation_again(server: Server, visit: Visits) -> None:
     shown = visit(server, "#/cell?hours=24&cells=60")
     shown.page.click("#start")

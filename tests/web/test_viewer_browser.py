@@ -1,7 +1,6 @@
 """The viewer in a real browser: what is looked at is pixels and numbers, while a run grows under it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from twin_viz.palette import CATEGORIES
 from tests.web.conftest import Visits
 from tests.web.serving import Server, Visit, served
 from tests.web.tissues import GENES, TYPES, Writer
-from tests.web.viewing import Pixels, load_seconds, picture, playing, settle, told, turning
+from tests.web.viewing import Pixels, picture, settle, told, turning
 from twin.results import open_run
 
 pytestmark = pytest.mark.browser
@@ -341,14 +340,11 @@ def test_it_fits_a_narrow_frame(view: View, width: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_cells_are_there_in_five_seconds_and_twenty_thousand_move(
-    view: View, server: Server, tmp_path: Path
-) -> None:
+def test_a_hundred_thousand_cells_are_drawn_and_turned(view: View, server: Server) -> None:
     Writer(server.folder / "large", 100_000).write([0])
-    Writer(server.folder / "moving", 20_000).write(range(4))
-    large = view("large", "&color=cell_type").page
-    assert load_seconds(large) <= 5
-    assert told(large, "cells") == "100000"
-    page = view("moving", "&color=cell_type").page
-    assert turning(page) >= 10
-    assert playing(page) >= 10
+    page = view("large", "&color=cell_type").page
+    before = picture(page)
+    assert told(page, "cells") == "100000"
+    assert sum(int(near(before, color).sum()) for color in CATEGORIES[: len(TYPES)]) > 0.05 * before[..., 0].size
+    assert turning(page, 1.0) > 0  # how fast is the bench's to say
+    assert changed(before, picture(page)) > 100

@@ -43,6 +43,7 @@ class CellView {
     this.player = new Player({ onMove: (position) => this.move(position), onRest: () => this.rest() });
     this.story = new Story({ onBegun: (told) => this.begun(told), onFrame: (frame) => this.frame(frame), onOver: (how) => this.over(how) });
     this.map = null;
+    this.isWanted = false; // Start was pressed before the cell was there
   }
 
   /** Load what the page needs, and say what it waits for. */
@@ -55,10 +56,16 @@ class CellView {
       this.build();
       await this.fetchCell();
       if (this.query.has("job")) this.resume(this.query.get("job"));
-      else state("ready");
+      else this.ready();
     } catch (error) {
-      if (!signal.aborted) this.fail(error);
+      if (error.name !== "AbortError") this.fail(error); // else another cell was asked for meanwhile, or the view was left
     }
+  }
+
+  /** The cell is there: what was asked of it before is begun now. */
+  ready() {
+    state("ready");
+    if (this.isWanted) this.start();
   }
 
   build() {
@@ -119,6 +126,7 @@ class CellView {
   async change() {
     this.story.stop().catch(() => {}); // nobody looks at it any more: it ends by itself
     this.story.leave();
+    this.isWanted = false;
     this.keep({ job: undefined });
     this.before.darken();
     if (this.map) this.clear({ note: "", isBusy: false });
@@ -126,7 +134,7 @@ class CellView {
     try {
       await this.fetchCell();
       this.choice.tell({ text: "", isRunning: false, share: 0 });
-      state("ready");
+      this.ready();
     } catch (error) {
       if (error.name !== "AbortError") this.fail(error);
     }
@@ -151,7 +159,9 @@ class CellView {
   }
 
   async start() {
-    if (this.story.isRunning || !this.before.counts) return;
+    if (this.story.isRunning) return;
+    this.isWanted = !this.before.counts;
+    if (this.isWanted) return this.choice.tell({ text: t("cell.starts-soon") });
     this.clicked = performance.now();
     delete document.body.dataset.firstFrameMs;
     state("running");
