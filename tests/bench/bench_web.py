@@ -5,7 +5,6 @@ from the click to its first and last frame; tissues of 20,000 and 100,000 cells,
 `python -m tests.bench.bench_web load cell tissue` measures only those that are named.
 """
 
-import shutil
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ import psutil
 import twin_web
 from playwright.sync_api import Page, sync_playwright
 
-from tests.web.serving import SWITCHES, Server, served
+from tests.browsing import SWITCHES, chromium
+from tests.web.serving import Server, served
 from tests.web.tissues import Writer
 from tests.web.viewing import load_seconds, playing, turning
 
@@ -92,15 +92,11 @@ def bench_tissue_view() -> Rates:
 def _page() -> Iterator[Page]:
     """Give a page of the system's Chromium, which draws in software."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=SWITCHES)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(1000 * PATIENCE)
         yield page
         browser.close()
-
-
-def _chromium() -> str | None:
-    return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def _load(opener: urllib.request.OpenerDirector, server: Server, paths: list[str], n: int) -> None:
@@ -132,7 +128,7 @@ MEASURES = {"load": bench_load, "cell": bench_cell, "tissue": bench_tissue_view}
 
 def bench_web() -> dict[str, float]:
     """Return every number of the page; without a browser, of its server alone."""
-    if _chromium() is None:
+    if chromium() is None:
         print("no chromium is installed: of the page, only its server is measured", flush=True)
         return dict(bench_load())
     return {name: value for measure in MEASURES.values() for name, value in measure()}

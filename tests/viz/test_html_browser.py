@@ -1,9 +1,7 @@
 """The page of a run in a real browser: what is looked at is pixels and words, not that nothing complained."""
 
 import io
-import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +11,18 @@ import numpy as np
 import PIL.Image
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from twin_viz.coloring import column
 from twin_viz.export.html.document import write_html
 from twin_viz.palette import CATEGORIES
 
+from tests.browsing import launched
 from tests.viz.branched_run import branched_run
 from tests.viz.fake_run import FakeRun
 from tests.viz.test_html import HOSTILE, Named
 from twin.results import Run
 
 pytestmark = pytest.mark.browser
-REQUIRED = "TWIN_BROWSER_REQUIRED"  # set where a missing browser is a failure and not a skip
-# OpenGL in software, as root, and nothing that a browser asks the network for of its own accord.
-SWITCHES = [
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 LIGHT, DARK = (255, 255, 255), (18, 21, 26)  # the ground of the page
 STILL = "body[data-loaded=all][data-state=still]"
 
@@ -40,15 +33,8 @@ Pixels = NDArray[np.int64]  # (row, column, channel)
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get(REQUIRED):
-        pytest.fail(f"no chromium is installed, and {REQUIRED} is set: apt-get install chromium")
-    if found is None:
-        pytest.skip("no chromium is installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=SWITCHES)
-        yield launched
-        launched.close()
+    with launched() as opened:
+        yield opened
 
 
 @dataclass

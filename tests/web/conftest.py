@@ -1,32 +1,23 @@
 """Fixtures of the tests of the page: a browser, a server, and pages that may not complain."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, ViewportSize
 
-from tests.web.serving import SWITCHES, Address, Server, Visit, served
+from tests.browsing import launched
+from tests.web.serving import Address, Server, Visit, served
 
-REQUIRED = "TWIN_BROWSER_REQUIRED"  # set where a missing browser is a failure and not a skip
 PATIENCE = 30_000  # ms
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium; for one file, as playwright keeps a loop of its own, beside which no other runs."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get(REQUIRED):
-        pytest.fail(f"no chromium is installed, and {REQUIRED} is set: apt-get install chromium")
-    if found is None:
-        pytest.skip("no chromium is installed")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=SWITCHES)
-        yield launched
-        launched.close()
+    """The system's Chromium; for one file alone."""
+    with launched() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,6 @@ from time import perf_counter
 
 from playwright.sync_api import BrowserContext, Page
 
-# OpenGL in software, as root, and nothing that a browser asks the network for of its own accord.
-SWITCHES = [
-    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/\?token=([\w-]+)")
 START = 60.0  # s, until the address is printed; torch on a loaded machine
 

@@ -1,11 +1,14 @@
 """What a set of cells is and what is done to them: the question that every world model is asked."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+
+from twin.errors import InputError, UnknownNameError
 
 Float = NDArray[np.float64]
 Counts: TypeAlias = sp.csr_array  # (cell, gene), int32, sorted indices
@@ -88,3 +91,29 @@ class Condition:
             tone=None if self.tone is None else self.tone[rows],
             offset=None if self.offset is None else self.offset[rows],
         )
+
+
+def clamp_of(factors: Mapping[str, float] | None, genes: Sequence[str], n: int) -> sp.csr_array | None:
+    """Return the factors on expression of `n` cells that are all alike, (cell, gene), or None where there are none.
+
+    factors : by gene; 0 = gone. genes : the model's, as far as the cells have them.
+
+    Raises
+    ------
+    UnknownNameError
+        If a gene is none of these.
+    InputError
+        If a factor is negative or no number.
+    """
+    if not factors:
+        return None
+    place = {gene: i for i, gene in enumerate(genes)}
+    for gene, factor in factors.items():
+        if gene not in place:
+            raise UnknownNameError("gene of this model", gene, genes)
+        if not (np.isfinite(factor) and factor >= 0):
+            raise InputError(f"clamp: the factor of {gene} is {factor}; it must be 0 (gone) or above")
+    columns = np.array(sorted(place[gene] for gene in factors), dtype=np.int32)
+    values = np.array([factors[genes[c]] for c in columns], dtype=np.float64)
+    indptr = np.arange(n + 1) * len(columns)
+    return sp.csr_array((np.tile(values, n), np.tile(columns, n), indptr), shape=(n, len(genes)))

@@ -14,7 +14,7 @@ from twin.data.counts import CountData, checked_counts, is_control, onto_axis
 from twin.data.substances import to_nanomolar
 from twin.errors import InputError, UnknownNameError
 from twin.kernels.random import Streams
-from twin.model.condition import Condition, Counts, Float, Perturbation
+from twin.model.condition import Condition, Counts, Float, Perturbation, clamp_of
 from twin.model.likeness import Features
 from twin.units import concentration, quantity
 
@@ -128,7 +128,7 @@ def predict(
         doses,
         np.where(doses > 0, hours, np.nan),
         np.ones(data.n_cells),
-        _clamped(clamp, model.genes, data.n_cells),
+        clamp_of(clamp, model.genes, data.n_cells),
     )
     streams = Streams(seed, 0, 0)
     if output == "population":
@@ -208,21 +208,6 @@ def _hours(time: str) -> float:
         return quantity(time, "hour", "a time", "6 h")
     except ValueError as error:
         raise InputError(f"time: {error}") from error
-
-
-def _clamped(clamp: Mapping[str, float] | None, genes: Sequence[str], n: int) -> sp.csr_array | None:
-    if not clamp:
-        return None
-    place = {gene: i for i, gene in enumerate(genes)}
-    for gene, factor in clamp.items():
-        if gene not in place:
-            raise UnknownNameError("gene of the model and the cells", gene, genes)
-        if not (np.isfinite(factor) and factor >= 0):
-            raise InputError(f"clamp: the factor of {gene} is {factor}; it must be 0 (gone) or above")
-    columns = np.array(sorted(place[gene] for gene in clamp), dtype=np.int32)
-    factors = np.array([clamp[genes[c]] for c in columns], dtype=np.float64)
-    indptr = np.arange(n + 1) * len(columns)
-    return sp.csr_array((np.tile(factors, n), np.tile(columns, n), indptr), shape=(n, len(genes)))
 
 
 def _guided(condition: Condition, guidance: float) -> Condition:

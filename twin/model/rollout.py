@@ -5,7 +5,7 @@ not used up: the same streams, keyed by the same ids and ticks, so that the same
 luck. `tests/model/test_rollout.py` holds both side by side.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import floor
 
@@ -17,7 +17,7 @@ from twin.data.substances import known_protein
 from twin.errors import InputError, UnknownNameError
 from twin.kernels.exposure import gate_receptor
 from twin.kernels.random import Streams
-from twin.model.condition import Condition, Counts, Float
+from twin.model.condition import Condition, Counts, Float, clamp_of
 from twin.model.contract import WorldModel
 
 __all__ = ["Culture", "Moment", "draw_culture", "exposed", "receptors_of", "rollout", "take_culture", "twinned"]
@@ -146,7 +146,7 @@ def exposed(
     known = [p.name for p in model.perturbations]
     dose = np.zeros((culture.n, len(known)))
     factors = clamp or {}
-    clamped = _clamp(model.genes, factors, culture.n)
+    clamped = clamp_of(factors, model.genes, culture.n)
     for name, value in doses.items():
         if name not in known:
             raise UnknownNameError("perturbation of this model", name, known)
@@ -243,21 +243,6 @@ def _untreated(
     none = np.zeros((len(ids), len(model.perturbations)))
     spread = np.exp(ec50_spread * streams.stream("ec50").normal(ids, 1)[:, 0])
     return Condition(ids, context, depth, none, np.full_like(none, np.nan), spread)
-
-
-def _clamp(genes: Sequence[str], factors: Mapping[str, float], n: int) -> sp.csr_array | None:
-    if not factors:
-        return None
-    place = {gene: i for i, gene in enumerate(genes)}
-    for gene, factor in factors.items():
-        if gene not in place:
-            raise UnknownNameError("gene of this model", gene, genes)
-        if not (np.isfinite(factor) and factor >= 0):
-            raise InputError(f"clamp: the factor of {gene} is {factor}; it must be 0 (gone) or above")
-    columns = np.array(sorted(place[gene] for gene in factors), dtype=np.int32)
-    values = np.array([factors[genes[c]] for c in columns], dtype=np.float64)
-    indptr = np.arange(n + 1) * len(columns)
-    return sp.csr_array((np.tile(values, n), np.tile(columns, n), indptr), shape=(n, len(genes)))
 
 
 def _competence(model: WorldModel, condition: Condition, complexes: Complexes, factors: Mapping[str, float]) -> Float:

@@ -24,13 +24,6 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   return answer.json();
 }
 
-/** Ask the server for bytes (frames, pictures); what is wrong is told as `ask` does. */
-export async function askBytes(path, { signal } = {}) {
-  const answer = await reach(path, { signal });
-  if (!answer.ok) throw await refusal(answer);
-  return answer.arrayBuffer();
-}
-
 /**
  * Follow the events of a job: onEvent(event, number) for each, once, in order, to the last.
  *
